@@ -1,0 +1,1 @@
+//! The coordinator's actor: events in, effects out

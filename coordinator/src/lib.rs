@@ -1,0 +1,1 @@
+//! What a coordinator decides: layout, grants, completion

@@ -1,0 +1,1 @@
+//! How a part is assembled and paid for

@@ -1,0 +1,149 @@
+//! What a job is asked to do, and how it went.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+use crate::failure::Failure;
+use crate::location::{Location, Source};
+
+/// Names one job among all of a coordinator's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct JobId(pub u64);
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// What to do with keys that no reader could extract safely.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UnsafeNames {
+    /// End the job and list them.
+    #[default]
+    Fail,
+    /// Replace what is unsafe in them.
+    Map,
+    /// Leave those objects out and report them.
+    Skip,
+}
+
+impl FromStr for UnsafeNames {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "fail" => Ok(Self::Fail),
+            "map" => Ok(Self::Map),
+            "skip" => Ok(Self::Skip),
+            _ => Err(format!("`{text}` is none of fail, map, skip")),
+        }
+    }
+}
+
+/// One archive to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobSpec {
+    /// What to archive, in the order it is to appear.
+    pub sources: Vec<Source>,
+    /// Where the archive goes.
+    pub destination: Location,
+    /// Keep only objects whose entry name matches one of these globs (all when empty).
+    pub include: Vec<String>,
+    /// Leave out objects whose entry name matches one of these globs.
+    pub exclude: Vec<String>,
+    /// What to take off the front of each key to make its entry name; `None` takes off the source's own
+    /// folder.
+    pub strip_prefix: Option<String>,
+    /// Refuse to replace an object already at the destination.
+    pub no_overwrite: bool,
+    /// Size aimed at for every part, in bytes; `None` lets it grow with the archive.
+    pub part_bytes: Option<u64>,
+    /// What to do with unsafe names.
+    pub unsafe_names: UnsafeNames,
+}
+
+/// How far a job has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// What the job is doing.
+    pub stage: Stage,
+    /// Entries planned so far.
+    pub entries: u64,
+    /// Archive bytes planned so far.
+    pub bytes_planned: u64,
+    /// Archive bytes uploaded so far.
+    pub bytes_done: u64,
+    /// Parts planned so far.
+    pub parts_planned: u64,
+    /// Parts uploaded so far.
+    pub parts_done: u64,
+}
+
+/// What a job is doing; a job moves only rightwards, or to `Aborting` from anywhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Stage {
+    /// Listing sources; parts already planned are being transferred.
+    #[default]
+    Listing,
+    /// Everything is planned; parts are being transferred.
+    Transferring,
+    /// All parts are there; S3 is putting them together and checking them.
+    Completing,
+    /// The archive is there.
+    Completed,
+    /// Stopping nodes and removing the upload.
+    Aborting,
+    /// Nothing is left but the reason.
+    Failed,
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The archive is at its destination.
+    Completed(Summary),
+    /// There is no archive, and nothing left behind unless the failure says so.
+    Failed(Failure),
+}
+
+/// What a completed job did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// ETag of the archive.
+    pub etag: String,
+    /// CRC-32 of the whole archive, verified by S3.
+    pub crc32: u32,
+    /// Size of the archive, in bytes.
+    pub bytes: u64,
+    /// Entries in it.
+    pub entries: u64,
+    /// Parts it was uploaded in.
+    pub parts: u64,
+    /// Objects left out because their names are unsafe, up to `EXAMPLES_MAX` of them.
+    pub skipped: Vec<String>,
+    /// How many objects were left out because their names are unsafe.
+    pub skipped_count: u64,
+    /// Things the person should know although the archive is right.
+    pub warnings: Vec<String>,
+    /// Milliseconds from submission until the listing ended.
+    pub listing_ms: u64,
+    /// Milliseconds from submission until the last part was uploaded.
+    pub transfer_ms: u64,
+    /// Milliseconds from submission until the archive was there.
+    pub total_ms: u64,
+    /// What each node did.
+    pub nodes: Vec<NodeShare>,
+}
+
+/// One node's share of a job.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeShare {
+    /// The node's name.
+    pub name: String,
+    /// Parts it uploaded.
+    pub parts: u64,
+    /// Archive bytes it uploaded.
+    pub bytes: u64,
+}

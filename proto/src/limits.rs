@@ -1,0 +1,79 @@
+//! Every limit in one place: S3's, the format's and our own.
+
+/// One mebibyte, in bytes.
+pub const MIB: u64 = 1 << 20;
+/// One gibibyte, in bytes.
+pub const GIB: u64 = 1 << 30;
+
+/// Smallest size of any part but the last, in bytes (S3: "Multipart upload limits").
+pub const PART_BYTES_MIN: u64 = 5 * MIB;
+/// Largest size of a part, in bytes (S3: "Multipart upload limits").
+pub const PART_BYTES_MAX: u64 = 5 * GIB;
+/// Most parts of one upload, and the highest part number (S3: "Multipart upload limits").
+pub const PARTS_MAX: u32 = 10_000;
+/// Longest key, in bytes of UTF-8 (S3: "Creating object key names").
+pub const KEY_BYTES_MAX: usize = 1_024;
+/// Most keys in one page of a listing (S3: ListObjectsV2).
+pub const LIST_PAGE_KEYS: usize = 1_000;
+
+/// Part size aimed at for speed, in bytes: large enough that the ~100 ms fixed cost of an upload is a
+/// minor share, small enough that a few hundred MiB of memory keep a dozen in flight.
+pub const PART_BYTES_DEFAULT: u64 = 16 * MIB;
+/// After this many parts the size aimed at doubles, so that 10,000 parts reach terabytes although
+/// planning starts before the total is known.
+pub const PARTS_PER_DOUBLING: u32 = 1_000;
+/// Most bodies aimed at in one part: each costs a request of its own, so a part of many small objects
+/// is closed early to keep it from outlasting all others.
+pub const BODIES_PER_PART: usize = 128;
+/// Size of one ranged GET, in bytes: S3 gives ~80-90 MB/s per request, so large ranges are split to be
+/// fetched side by side; 8-16 MiB is where the request overhead no longer shows.
+pub const FETCH_BYTES: u64 = 8 * MIB;
+/// Size aimed at for parts that hold only the directory, in bytes.
+pub const DIRECTORY_PART_BYTES: u64 = 8 * MIB;
+
+/// Most sources in one job.
+pub const SOURCES_MAX: usize = 1_000;
+/// Most entries in one job: positions are held in 32 bits.
+pub const ENTRIES_MAX: u32 = u32::MAX - 1;
+/// Most names or objects quoted in one error message; the rest is counted.
+pub const EXAMPLES_MAX: usize = 20;
+/// Most parts granted to one node in one batch.
+pub const BATCH_PARTS_MAX: usize = 64;
+/// Attempts at one part, over all nodes, before its job fails.
+pub const PART_ATTEMPTS_MAX: u32 = 3;
+
+/// Memory a node may use for a job's bytes and its connections unless told otherwise, in bytes.
+pub const NODE_MEMORY_DEFAULT: u64 = 256 * MIB;
+/// Least memory a node works with, in bytes: two parts of the smallest kind and its connections.
+pub const NODE_MEMORY_MIN: u64 = 64 * MIB;
+/// Requests a node keeps in flight unless told otherwise.
+pub const NODE_CONCURRENCY_DEFAULT: usize = 32;
+/// Most requests a node may be told to keep in flight.
+pub const NODE_CONCURRENCY_MAX: usize = 4_096;
+/// Memory set aside for one request in flight, in bytes: the HTTP client's read buffer grows to about
+/// 400 KiB, TLS and the SDK take the rest.
+pub const REQUEST_OVERHEAD_BYTES: u64 = 512 * 1_024;
+/// Memory set aside for the process itself (code, runtime, client), in bytes.
+pub const PROCESS_OVERHEAD_BYTES: u64 = 24 * MIB;
+
+/// Bounded depth of the channel between a node and its coordinator, in messages.
+pub const SESSION_QUEUE_MESSAGES: usize = 64;
+
+const _: () = assert!(PART_BYTES_MIN <= PART_BYTES_DEFAULT && PART_BYTES_DEFAULT <= PART_BYTES_MAX);
+const _: () = assert!(DIRECTORY_PART_BYTES >= PART_BYTES_MIN);
+const _: () = assert!(NODE_MEMORY_MIN <= NODE_MEMORY_DEFAULT);
+
+/// Bytes of part bodies a node may hold, given its memory and its requests in flight.
+#[must_use]
+pub fn body_budget_bytes(memory_bytes: u64, concurrency: usize) -> u64 {
+    memory_bytes
+        .saturating_sub(PROCESS_OVERHEAD_BYTES + REQUEST_OVERHEAD_BYTES * concurrency as u64)
+        .max(2 * PART_BYTES_MIN)
+}
+
+/// Largest size to aim at for a part on nodes with this body budget: two must fit, or a node would
+/// upload only while it does not fetch. A part may exceed its aim by up to `PART_BYTES_MIN` and headers.
+#[must_use]
+pub fn part_bytes_cap(body_budget_bytes: u64) -> u64 {
+    (body_budget_bytes / 2).saturating_sub(PART_BYTES_MIN + MIB).clamp(PART_BYTES_MIN, PART_BYTES_MAX - 2 * PART_BYTES_MIN)
+}

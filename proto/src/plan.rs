@@ -1,0 +1,200 @@
+//! Stage 2, plan: the whole layout of a job, decided before any byte is read.
+//!
+//! A plan only ever grows at its end while the listing goes on; what stands in it never changes.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::ops::Range;
+
+use crate::archive::zip::{EntryHeader, local_header_len};
+use crate::listing::SourceObject;
+
+/// A part's number in its upload, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PartNumber(pub u32);
+
+impl PartNumber {
+    /// The number of the part at `index` in its plan.
+    #[must_use]
+    pub fn from_index(index: usize) -> Self {
+        Self(u32::try_from(index + 1).expect("a plan has at most 10,000 parts"))
+    }
+
+    /// The part's index in its plan.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize - 1
+    }
+}
+
+impl fmt::Display for PartNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An entry's name: usually the tail of its key, which then is not held twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryName {
+    /// The key from this byte on.
+    KeyFrom(u16),
+    /// A name of its own.
+    Mapped(Box<str>),
+}
+
+/// One source object's place in the archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The object it is made of.
+    pub object: SourceObject,
+    /// Its name in the archive.
+    pub name: EntryName,
+    /// Where its local header begins, in bytes from the start of the archive.
+    pub offset: u64,
+}
+
+impl Entry {
+    /// Its name in the archive.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match &self.name {
+            EntryName::KeyFrom(from) => &self.object.key[usize::from(*from)..],
+            EntryName::Mapped(name) => name,
+        }
+    }
+
+    /// What its headers say, given its CRC-32.
+    #[must_use]
+    pub fn header(&self, crc32: u32) -> EntryHeader<'_> {
+        EntryHeader {
+            name: self.name(),
+            size: self.object.size,
+            offset: self.offset,
+            modified: self.object.modified,
+            crc32,
+        }
+    }
+
+    /// Where its data lies in the archive.
+    #[must_use]
+    pub fn data(&self) -> Range<u64> {
+        let start = self.offset + local_header_len(self.name().len(), self.object.size, self.object.modified);
+        start..start + self.object.size
+    }
+}
+
+/// One part of the multipart upload; its number is its position in the plan, from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The stretch of the archive it holds.
+    pub bytes: Range<u64>,
+    /// The entries whose local headers lie in it. Empty for a part that holds nothing but data of an
+    /// entry begun in an earlier part.
+    pub headers: Range<u32>,
+    /// The entries whose central headers lie in it.
+    pub directory: Range<u32>,
+}
+
+impl Part {
+    /// Its size in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.bytes.end - self.bytes.start
+    }
+}
+
+/// The whole layout of a job.
+///
+/// Three rules keep it simple to execute: an entry that spans parts ends on a part border; all parts but
+/// the one with its header hold nothing but its data; so the header's part waits for those, and no
+/// other part ever waits for a part that itself waits, but for the directory, which waits for all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// In the order they stand in the archive.
+    pub entries: Vec<Entry>,
+    /// In the order of their numbers.
+    pub parts: Vec<Part>,
+    /// Where the central directory lies, without the end records; known when the listing has ended.
+    pub directory: Option<Range<u64>>,
+}
+
+impl Plan {
+    /// Size of everything planned so far, in bytes; the archive's when the listing has ended.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.parts.last().map_or(0, |part| part.bytes.end)
+    }
+
+    /// The parts that hold nothing but the rest of the entry whose header is the last in part `index`.
+    /// Empty when no entry reaches beyond that part.
+    #[must_use]
+    pub fn continuation(&self, index: usize) -> Range<usize> {
+        let part = &self.parts[index];
+        let reach = part.headers.clone().next_back().map_or(0, |last| self.entries[last as usize].data().end);
+        let first = index + 1;
+        let mut end = first;
+        while end < self.parts.len() && self.parts[end].bytes.end <= reach {
+            end += 1;
+        }
+        first..end
+    }
+}
+
+/// The CRC-32 of a body, to be written into literal bytes by whoever fetches it: four bytes,
+/// little-endian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slot {
+    /// Where in the literal bytes.
+    pub at: u32,
+    /// Which of the part's bodies.
+    pub body: u32,
+}
+
+/// What a part is made of, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Piece {
+    /// Bytes as they stand, but for the slots.
+    Literal {
+        /// The bytes.
+        bytes: Vec<u8>,
+        /// Where CRCs are to be written.
+        slots: Vec<Slot>,
+    },
+    /// A range of the object behind one of the part's bodies.
+    Fetch {
+        /// Which of the part's bodies.
+        body: u32,
+        /// The range, in bytes from the start of the object; never empty.
+        range: Range<u64>,
+    },
+}
+
+/// One entry's data within one part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Body {
+    /// Bucket of the object it is fetched from.
+    pub bucket: String,
+    /// Key of that object.
+    pub key: String,
+    /// ETag of that object, without quotes: every fetch is pinned to it.
+    pub etag: String,
+    /// Size of that object, in bytes.
+    pub object_bytes: u64,
+    /// Whether S3 stores a CRC-32 of the whole object, to be compared by whoever has seen all of it.
+    pub has_crc32: bool,
+    /// CRC of the object's bytes that come after this part, known from other parts.
+    pub rest: crate::crc::Crc,
+}
+
+/// A part as whoever makes it sees it: nothing in it says what kind of archive it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartWork {
+    /// Its number.
+    pub number: PartNumber,
+    /// Its size in bytes: the sum of its pieces.
+    pub bytes: u64,
+    /// The objects it draws from.
+    pub bodies: Vec<Body>,
+    /// What it is made of.
+    pub pieces: Vec<Piece>,
+}
