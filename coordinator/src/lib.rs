@@ -1,1 +1,19 @@
-//! What a coordinator decides: layout, grants, completion
+//! What a coordinator decides and never does: the layout of archives, who makes which part, when a job
+//! is complete.
+//!
+//! One mutable state, [`machine::Machine`], takes events and gives effects. It touches nothing: time is
+//! an argument, S3 and nodes are events and effects. Nothing here ever sees a byte of an object, but
+//! for [`verify`], which judges archives from bytes it is fed.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod cost;
+pub mod directory;
+pub mod job;
+pub mod ledger;
+pub mod machine;
+pub mod plan_check;
+pub mod planner;
+pub mod scheduler;
+pub mod verify;
+pub mod work;

@@ -1,1 +1,10 @@
-//! How a part is assembled and paid for
+//! How a part is made and paid for: pieces and arriving bytes in, a body with its CRCs out.
+//!
+//! A node decides no border and knows no archive format: the plan leaves it no choices but how much to
+//! do at a time.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod assembler;
+pub mod pool;
+pub mod window;

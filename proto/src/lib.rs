@@ -21,12 +21,15 @@
 //!
 //! Nothing here touches the world: no clock, no socket, no randomness.
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
 pub mod archive;
 pub mod crc;
 pub mod failure;
 pub mod job;
 pub mod limits;
 pub mod location;
+pub mod requests;
 pub mod retry;
 
 pub mod listing;

@@ -19,6 +19,6 @@ pub struct Hello {
 pub enum Order {
     /// Make these parts.
     Grant(Batch),
-    /// Drop everything that belongs to this job, and report when nothing of it is left.
+    /// Drop everything that belongs to this job, and report each of its attempts as failed.
     Cancel(JobId),
 }

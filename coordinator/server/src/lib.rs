@@ -1,1 +1,10 @@
-//! The coordinator's actor: events in, effects out
+//! A coordinator: an actor that carries events to the machine and its effects to S3 and the nodes.
+
+mod abort;
+mod actor;
+mod complete;
+mod create;
+mod effects;
+
+pub use actor::{Coordinator, Job, Session};
+pub use effects::list_page;

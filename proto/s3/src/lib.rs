@@ -1,1 +1,30 @@
-//! The only door to S3
+//! The only door to S3: one file for each operation.
+//!
+//! Every call is exactly one attempt, counted and traced. Whether to try again is decided above, by
+//! [`with_retries`] or by whoever knows more about the request; the SDK's own retries are off, because it
+//! does not know of parts, hedges and windows.
+
+mod abort_upload;
+mod attempt;
+mod classify;
+mod complete_upload;
+mod connect;
+mod counts;
+mod create_upload;
+mod decode;
+mod error;
+mod get;
+mod has_parts;
+mod head;
+mod list_page;
+mod list_uploads;
+mod operation;
+mod retries;
+mod upload_part;
+
+pub use connect::{ConnectError, Keys, Options, S3};
+pub use error::Error;
+pub use get::Fetched;
+pub use head::Head;
+pub use list_uploads::OpenUpload;
+pub use retries::with_retries;

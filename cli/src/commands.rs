@@ -1,0 +1,40 @@
+//! One file a verb.
+
+mod demo;
+mod dry_run;
+mod s3;
+mod verify;
+mod zip;
+
+use std::process::ExitCode;
+
+use proto::failure::{Failure, FailureKind};
+use proto_s3::{Options, S3};
+
+use crate::args::Command;
+use crate::output::Voice;
+
+/// Carries out a command.
+pub(crate) async fn run(command: Command, voice: &Voice) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Zip(args) => zip::run(args, *voice).await,
+        Command::Verify(args) => verify::run(args, *voice).await,
+        Command::S3(args) => s3::run(args, *voice).await,
+        Command::Demo(args) => demo::run(args, *voice).await,
+    }
+}
+
+/// A flag or argument that makes no sense.
+pub(crate) fn usage(message: String) -> Failure {
+    Failure::new(FailureKind::BadRequest, message)
+}
+
+/// Something that should not happen.
+pub(crate) fn internal(error: impl std::fmt::Display) -> Failure {
+    Failure::new(FailureKind::Internal, error.to_string())
+}
+
+/// A client of S3.
+async fn connect(options: &Options) -> Result<S3, Failure> {
+    S3::connect(options).await.map_err(|error| usage(error.to_string()))
+}

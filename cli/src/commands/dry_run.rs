@@ -1,0 +1,92 @@
+//! `zipfleet zip --dry-run`: the plan, explained.
+
+use std::process::ExitCode;
+
+use coordinator::cost::estimate;
+use proto::failure::Failure;
+use proto::job::JobSpec;
+use proto::limits::{body_budget_bytes, part_bytes_cap};
+use proto::plan::Plan;
+use proto_s3::S3;
+use serde::Serialize;
+
+use crate::args::ResourceArgs;
+use crate::output::{Voice, count, requests, size};
+use crate::plan::plan;
+use crate::progress::Display;
+
+pub(crate) async fn run(s3: &S3, spec: &JobSpec, resources: ResourceArgs, voice: Voice) -> Result<ExitCode, Failure> {
+    let mut display = Display::new(voice);
+    let cap = part_bytes_cap(body_budget_bytes(resources.memory, resources.concurrency));
+    let planner = plan(s3, spec, cap, |planner| {
+        let plan = planner.plan();
+        display.bytes("listing", plan.bytes(), plan.bytes(), &count(plan.entries.len() as u64, "object"));
+    });
+    let planner = planner.await?;
+    display.clear();
+    let estimate = estimate(planner.plan(), &spec.sources, s3.requests(), resources.memory, resources.concurrency);
+    let shape = Shape::of(planner.plan());
+    let mut text = format!(
+        "{} would get {} of {} in all\n{}\nrequests: {}\ntime: about {:.1} s on one machine near S3 whose network is not the limit",
+        spec.destination,
+        count(shape.entries, "object"),
+        size(shape.object_bytes),
+        shape.describe(),
+        requests(&estimate.requests),
+        estimate.seconds,
+    );
+    for warning in &planner.warnings().first {
+        text.push_str(&format!("\nwarning: {warning}"));
+    }
+    if !planner.skipped().is_empty() {
+        text.push_str(&format!("\nleft out for their names, {}: {}", planner.skipped().count, planner.skipped()));
+    }
+    let value = serde_json::json!({
+        "shape": shape, "requests": estimate.requests, "price_usd": estimate.price_usd, "seconds": estimate.seconds,
+        "skipped": planner.skipped().first, "warnings": planner.warnings().first,
+    });
+    voice.result(&text, &value);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The outline of a plan.
+#[derive(Serialize)]
+struct Shape {
+    entries: u64,
+    object_bytes: u64,
+    archive_bytes: u64,
+    directory_bytes: u64,
+    parts: u64,
+    smallest_part_bytes: u64,
+    largest_part_bytes: u64,
+    entries_over_several_parts: u64,
+}
+
+impl Shape {
+    fn of(plan: &Plan) -> Self {
+        let part_sizes = || plan.parts.iter().map(proto::plan::Part::size);
+        Self {
+            entries: plan.entries.len() as u64,
+            object_bytes: plan.entries.iter().map(|entry| entry.object.size).sum(),
+            archive_bytes: plan.bytes(),
+            directory_bytes: plan.directory.as_ref().map_or(0, |directory| directory.end - directory.start),
+            parts: plan.parts.len() as u64,
+            smallest_part_bytes: part_sizes().min().unwrap_or(0),
+            largest_part_bytes: part_sizes().max().unwrap_or(0),
+            entries_over_several_parts: (0..plan.parts.len()).filter(|index| !plan.continuation(*index).is_empty()).count() as u64,
+        }
+    }
+
+    fn describe(&self) -> String {
+        format!(
+            "archive: {} ({} bytes), of which {} are headers and directory\nparts: {} of {} to {}; {} cut over several parts",
+            size(self.archive_bytes),
+            self.archive_bytes,
+            size(self.archive_bytes - self.object_bytes),
+            self.parts,
+            size(self.smallest_part_bytes),
+            size(self.largest_part_bytes),
+            count(self.entries_over_several_parts, "large object"),
+        )
+    }
+}

@@ -1,0 +1,91 @@
+//! `zipfleet verify`: reads an archive back and says what is wrong with it, if anything is.
+
+use std::process::ExitCode;
+
+use coordinator::verify::{Expected, Report, Severity};
+use proto::failure::Failure;
+use proto::job::JobSpec;
+use proto::limits::PART_BYTES_MAX;
+use proto::location::Location;
+use proto_s3::S3;
+
+use super::{connect, usage};
+use crate::args::{ResourceArgs, VerifyArgs};
+use crate::exit_code::ARCHIVE_WRONG;
+use crate::output::{Voice, count, requests, size};
+use crate::plan::plan;
+use crate::progress::Display;
+use crate::verify::{Options, verify};
+
+pub(crate) async fn run(args: VerifyArgs, voice: Voice) -> Result<ExitCode, Failure> {
+    let archive = args.archive().map_err(usage)?;
+    let expected = args.expected().map_err(usage)?;
+    args.resources.check().map_err(usage)?;
+    let s3 = connect(&args.connect.into()).await?;
+    let report = check(&s3, &archive, expected.as_ref(), args.resources, voice).await?;
+    let text = format!("{archive}: {}\nrequests: {}", describe(&report), requests(&s3.requests()));
+    voice.result(&text, &for_programs(&archive, &report));
+    Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(ARCHIVE_WRONG) })
+}
+
+/// Verifies `archive`, with `made_by` against the sources of the job that made it.
+pub(super) async fn check(
+    s3: &S3,
+    archive: &Location,
+    made_by: Option<&JobSpec>,
+    resources: ResourceArgs,
+    voice: Voice,
+) -> Result<Report, Failure> {
+    let mut expected = None;
+    let mut buckets = Vec::new();
+    if let Some(spec) = made_by {
+        let planner = plan(s3, spec, PART_BYTES_MAX, |_| {}).await?;
+        buckets = spec.sources.iter().map(|source| source.bucket().to_owned()).collect();
+        let entries = planner.into_plan().entries.into_iter();
+        expected = Some(entries.map(|entry| Expected { name: entry.name().into(), object: entry.object }).collect());
+    }
+    let display = std::cell::RefCell::new(Display::new(voice));
+    let options = Options { concurrency: resources.concurrency, memory_bytes: resources.memory };
+    let report = verify(s3, archive, expected, &buckets, options, |done, total| {
+        display.borrow_mut().bytes("verifying", done, total, "");
+    });
+    let report = report.await;
+    display.borrow().clear();
+    report
+}
+
+/// What was found, in words.
+pub(super) fn describe(report: &Report) -> String {
+    let (broken, unusual) = (report.findings.count(Severity::Broken), report.findings.count(Severity::Unusual));
+    let verdict = match (broken, unusual) {
+        (0, 0) => "right in every byte".to_owned(),
+        (0, unusual) => format!("right, with {}", count(unusual, "peculiarity").replace("peculiaritys", "peculiarities")),
+        (broken, 0) => format!("WRONG: {}", count(broken, "fault")),
+        (broken, unusual) => format!("WRONG: {} and {unusual} more remarks", count(broken, "fault")),
+    };
+    let mut text = format!("{verdict}; {} entries, the contents of {} checked, {}", report.entries, report.checked, size(report.bytes));
+    for (kind, found) in report.findings.iter() {
+        text.push_str(&format!("\n  {} ({}):", kind.title(), found.count));
+        for example in &found.examples {
+            text.push_str(&format!("\n    {example}"));
+        }
+    }
+    text
+}
+
+fn for_programs(archive: &Location, report: &Report) -> serde_json::Value {
+    let findings = report.findings.iter().map(|(kind, found)| {
+        let examples: Vec<String> = found.examples.iter().map(ToString::to_string).collect();
+        let broken = kind.severity() == Severity::Broken;
+        serde_json::json!({ "title": kind.title(), "broken": broken, "count": found.count, "examples": examples })
+    });
+    serde_json::json!({
+        "archive": format!("s3://{}/{}", archive.bucket, archive.key),
+        "sound": report.is_sound(),
+        "entries": report.entries,
+        "checked": report.checked,
+        "bytes": report.bytes,
+        "crc32": report.crc.map(|crc| format!("{crc:08x}")),
+        "findings": findings.collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,142 @@
+//! `zipfleet zip`: one archive, by a fleet in this very process.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use proto::failure::{Failure, FailureKind};
+use proto::job::{JobSpec, Outcome, Summary};
+use proto::location::Location;
+use proto::requests::RequestCounts;
+use proto_s3::S3;
+use serde::Serialize;
+
+use super::{connect, dry_run, internal, usage};
+use crate::args::ZipArgs;
+use crate::local::Fleet;
+use crate::output::{Voice, count, rate, requests, size};
+use crate::progress::Display;
+use crate::signals::Signals;
+
+/// How often progress is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+pub(crate) async fn run(args: ZipArgs, voice: Voice) -> Result<ExitCode, Failure> {
+    let spec = args.spec().map_err(usage)?;
+    args.resources.check().map_err(usage)?;
+    let s3 = connect(&args.connect.clone().into()).await?;
+    if args.dry_run {
+        return dry_run::run(&s3, &spec, args.resources, voice).await;
+    }
+    let destination = spec.destination.clone();
+    let fleet = Fleet::start(&s3, 1, args.resources).await?;
+    let made = match make(&s3, fleet, spec, voice).await? {
+        Ended::Made(made) => made,
+        Ended::Stopped(failure, code) => return Ok(voice.failure_with(&failure, code)),
+    };
+    for warning in &made.summary.warnings {
+        voice.say(&format!("warning: {warning}"));
+    }
+    voice.result(&made.describe(&destination), &made.for_programs(&destination));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How making an archive ended, if not by a failure of its own.
+pub(crate) enum Ended {
+    /// The archive is there.
+    Made(Made),
+    /// A signal stopped it; the exit code stands for that signal.
+    Stopped(Failure, u8),
+}
+
+/// An archive, and what making it took.
+pub(crate) struct Made {
+    pub(crate) summary: Summary,
+    pub(crate) requests: RequestCounts,
+}
+
+/// Has `fleet` make the archive, showing progress, until it is there or someone asks to stop.
+pub(crate) async fn make(s3: &S3, mut fleet: Fleet, spec: JobSpec, voice: Voice) -> Result<Ended, Failure> {
+    let mut signals = Signals::listen().map_err(internal)?;
+    let mut stopped_by = None;
+    let destination = spec.destination.clone();
+    let mut job = fleet.coordinator.submit(spec);
+    let mut display = Display::new(voice);
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    let outcome = loop {
+        tokio::select! {
+            outcome = job.outcome() => break outcome,
+            _ = look.tick() => {
+                if let Some(progress) = fleet.coordinator.progress(job.id).await {
+                    display.job(&progress);
+                }
+            }
+            code = signals.next() => {
+                if stopped_by.is_some() {
+                    leave_at_once(code, &destination, voice);
+                }
+                stopped_by = Some(code);
+                voice.say("stopping: removing what was uploaded (once more to leave at once)");
+                fleet.coordinator.cancel(job.id);
+            }
+            () = fleet.all_nodes_ended() => {
+                return Err(Failure::new(FailureKind::Internal, "all nodes ended unexpectedly"));
+            }
+        }
+    };
+    display.clear();
+    match (outcome, stopped_by) {
+        (Outcome::Completed(summary), _) => Ok(Ended::Made(Made { summary, requests: s3.requests() })),
+        (Outcome::Failed(failure), Some(code)) if failure.kind == FailureKind::Cancelled => {
+            let message = format!("stopped before the archive was complete; nothing is left at {destination}");
+            let message = if failure.message == CANCELLED { message } else { failure.message };
+            Ok(Ended::Stopped(Failure::new(FailureKind::Cancelled, message), code))
+        }
+        (Outcome::Failed(failure), _) => Err(failure),
+    }
+}
+
+/// What the machine says of a job that was cancelled and left nothing behind.
+const CANCELLED: &str = "the job was cancelled";
+
+fn leave_at_once(code: u8, destination: &Location, voice: Voice) -> ! {
+    voice.say(&format!("left at once: an unfinished upload to {destination} may remain in S3"));
+    std::process::exit(i32::from(code))
+}
+
+impl Made {
+    /// The closing words.
+    pub(crate) fn describe(&self, destination: &Location) -> String {
+        let summary = &self.summary;
+        let seconds = summary.total_ms as f64 / 1e3;
+        let mut text = format!(
+            "{destination}: {}, {} in {} ({} s, {}), CRC-32 {:08x} verified by S3",
+            count(summary.entries, "entry").replace("entrys", "entries"),
+            size(summary.bytes),
+            count(summary.parts, "part"),
+            seconds,
+            rate(summary.bytes, seconds),
+            summary.crc32,
+        );
+        text.push_str(&format!("\nrequests: {}", requests(&self.requests)));
+        if summary.skipped_count > 0 {
+            text.push_str(&format!("\nleft out for their names, {}: {}", summary.skipped_count, summary.skipped.join("; ")));
+        }
+        text
+    }
+
+    fn for_programs(&self, destination: &Location) -> impl Serialize {
+        #[derive(Serialize)]
+        struct ForPrograms {
+            archive: String,
+            summary: Summary,
+            requests: RequestCounts,
+            price_usd: f64,
+        }
+        ForPrograms {
+            archive: format!("s3://{}/{}", destination.bucket, destination.key),
+            summary: self.summary.clone(),
+            requests: self.requests,
+            price_usd: self.requests.price_usd(),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The exit codes, as `docs/exit-codes.md` promises them.
+
+use proto::failure::FailureKind;
+
+/// `verify` looked at everything and the archive is not right.
+pub(crate) const ARCHIVE_WRONG: u8 = 11;
+/// Interrupted by Ctrl-C (128 + SIGINT).
+pub(crate) const INTERRUPTED: u8 = 130;
+/// Ended by SIGTERM (128 + SIGTERM).
+pub(crate) const TERMINATED: u8 = 143;
+
+/// The exit code of a failure. Bad flags end with clap's own code, 2.
+pub(crate) fn of(kind: FailureKind) -> u8 {
+    match kind {
+        FailureKind::Internal => 1,
+        FailureKind::BadRequest => 2,
+        FailureKind::NothingToArchive => 3,
+        FailureKind::NotFound => 4,
+        FailureKind::Denied => 5,
+        FailureKind::BadNames => 6,
+        FailureKind::SourceChanged => 7,
+        FailureKind::Destination => 8,
+        FailureKind::Unavailable => 9,
+        FailureKind::TooLarge => 10,
+        FailureKind::Corrupt => 12,
+        FailureKind::Cancelled => INTERRUPTED,
+    }
+}

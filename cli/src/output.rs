@@ -1,0 +1,116 @@
+//! The only place that prints: results on standard output, talk on standard error.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "everything the person sees goes through here")]
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use indicatif::DecimalBytes;
+use proto::failure::Failure;
+use proto::requests::RequestCounts;
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+use crate::exit_code;
+
+/// How this run speaks to the person.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Voice {
+    json: bool,
+    quiet: bool,
+}
+
+impl Voice {
+    pub(crate) fn new(json: bool, quiet: bool) -> Self {
+        Self { json, quiet }
+    }
+
+    /// Whether progress may be drawn over and over on a terminal.
+    pub(crate) fn draws(self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
+    }
+
+    /// Whether anything but results and errors may be said.
+    pub(crate) fn speaks(self) -> bool {
+        !self.quiet
+    }
+
+    /// A line of talk.
+    pub(crate) fn say(self, line: &str) {
+        if self.speaks() {
+            eprintln!("{line}");
+        }
+    }
+
+    /// The result: `text` for people, `value` for programs.
+    pub(crate) fn result(self, text: &str, value: &impl Serialize) {
+        if self.json {
+            println!("{}", serde_json::to_string(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}")));
+        } else if !self.quiet {
+            println!("{text}");
+        }
+    }
+
+    /// A failure and its exit code.
+    pub(crate) fn failure(self, failure: &Failure) -> ExitCode {
+        self.failure_with(failure, exit_code::of(failure.kind))
+    }
+
+    /// A failure with an exit code that its kind does not tell.
+    pub(crate) fn failure_with(self, failure: &Failure, code: u8) -> ExitCode {
+        eprintln!("zipfleet: {failure}");
+        if self.json {
+            let error = serde_json::json!({ "kind": failure.kind, "message": failure.message, "exit_code": code });
+            println!("{}", serde_json::json!({ "error": error }));
+        }
+        ExitCode::from(code)
+    }
+}
+
+/// An error before there is a voice.
+pub(crate) fn fatal(message: &str) -> ExitCode {
+    eprintln!("zipfleet: {message}");
+    ExitCode::FAILURE
+}
+
+/// Logs on standard error: warnings, with `-v` what zipfleet does, with `-vv` every request, or whatever
+/// `RUST_LOG` says.
+pub(crate) fn start_logging(verbose: u8) {
+    let level = match verbose {
+        0 => "error",
+        1 => "warn,zipfleet=info,coordinator_server=info,node_agent=info,proto_s3=info",
+        _ => "info,zipfleet=debug,coordinator_server=debug,node_agent=debug,proto_s3=debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+/// A size as people read it.
+pub(crate) fn size(bytes: u64) -> String {
+    DecimalBytes(bytes).to_string()
+}
+
+/// A rate, in gigabytes a second.
+pub(crate) fn rate(bytes: u64, seconds: f64) -> String {
+    format!("{:.2} GB/s", bytes as f64 / seconds.max(1e-3) / 1e9)
+}
+
+/// `1 thing`, `2 things`.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Requests by kind, with their price.
+pub(crate) fn requests(counts: &RequestCounts) -> String {
+    let kinds = [
+        (counts.list, "LIST"),
+        (counts.head, "HEAD"),
+        (counts.get, "GET"),
+        (counts.create, "CreateMultipartUpload"),
+        (counts.upload_part, "UploadPart"),
+        (counts.complete, "CompleteMultipartUpload"),
+        (counts.abort, "AbortMultipartUpload"),
+        (counts.list_other, "ListParts or ListMultipartUploads"),
+    ];
+    let listed: Vec<String> = kinds.iter().filter(|(count, _)| *count > 0).map(|(count, kind)| format!("{count} {kind}")).collect();
+    format!("{} (${:.4} at us-east-1 prices)", listed.join(", "), counts.price_usd())
+}

@@ -1,0 +1,65 @@
+//! Progress: a bar on a terminal, a line every few seconds elsewhere.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use proto::job::{Progress, Stage};
+
+use crate::output::{Voice, count, size};
+
+/// How often a plain line is said.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// Shows how far something has come.
+pub(crate) struct Display {
+    voice: Voice,
+    bar: ProgressBar,
+    last_line: Instant,
+}
+
+impl Display {
+    pub(crate) fn new(voice: Voice) -> Self {
+        let target = if voice.draws() { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(0), target);
+        bar.set_style(
+            ProgressStyle::with_template("{prefix:12} {bar:30} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {msg}")
+                .expect("the template is constant and valid"),
+        );
+        Self { voice, bar, last_line: Instant::now() }
+    }
+
+    /// Shows the progress of a job.
+    pub(crate) fn job(&mut self, progress: &Progress) {
+        let stage = match progress.stage {
+            Stage::Listing => "listing",
+            Stage::Transferring => "transferring",
+            Stage::Completing => "completing",
+            Stage::Completed => "completed",
+            Stage::Aborting | Stage::Failed => "removing",
+        };
+        let mut detail = format!("{}, {}", count(progress.entries, "object"), count(progress.parts_planned, "part"));
+        if progress.stage == Stage::Listing {
+            detail.push_str(" so far");
+        } else {
+            detail.push_str(&format!(", {} left", indicatif::HumanDuration(self.bar.eta())));
+        }
+        self.bytes(stage, progress.bytes_done, progress.bytes_planned, &detail);
+    }
+
+    /// Shows that `done` of `total` bytes are dealt with.
+    pub(crate) fn bytes(&mut self, stage: &'static str, done: u64, total: u64, detail: &str) {
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+        self.bar.set_prefix(stage);
+        self.bar.set_message(detail.to_owned());
+        if !self.voice.draws() && self.last_line.elapsed() >= LINE_EVERY {
+            self.last_line = Instant::now();
+            self.voice.say(&format!("{stage}: {} of {}, {detail}", size(done), size(total)));
+        }
+    }
+
+    /// Removes the bar, so that what follows stands alone.
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}

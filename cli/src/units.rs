@@ -1,0 +1,36 @@
+//! Sizes as people write them.
+
+/// Reads `16MiB`, `16M`, `5GB` or `1048576`: K, M, G, T and KiB, MiB, ... are powers of 1,024; KB, MB,
+/// ... are powers of 1,000.
+pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
+    let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, suffix) = text.split_at(digits_end);
+    let wrong = || format!("`{text}` is no size: write for example 16MiB, 5GB or 1048576");
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    let suffix = suffix.trim().to_ascii_lowercase();
+    let base: u64 = if suffix.len() == 2 && suffix.ends_with('b') { 1_000 } else { 1_024 };
+    let power = match suffix.as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 1,
+        "m" | "mb" | "mib" => 2,
+        "g" | "gb" | "gib" => 3,
+        "t" | "tb" | "tib" => 4,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(base.pow(power)).ok_or_else(|| format!("`{text}` is too large"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [("0", 0), ("7b", 7), ("16MiB", 16 << 20), ("16m", 16 << 20), ("5GB", 5_000_000_000), ("2 TiB", 2 << 40)] {
+            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "MiB", "-1", "1.5G", "5 parsecs", "99999999999T", "18446744073709551616"] {
+            assert!(parse_bytes(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Reads a range of one object, whatever happens to the connections.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use proto::retry::backoff;
+use proto_s3::{Error, Fetched, S3};
+
+/// One object in one version.
+#[derive(Clone, Debug)]
+pub(super) struct Pinned {
+    pub(super) bucket: String,
+    pub(super) key: String,
+    pub(super) etag: String,
+}
+
+/// A range on its way. Goes on from the byte reached when a connection breaks.
+pub(super) struct Reader {
+    s3: S3,
+    object: Pinned,
+    /// What has not come yet.
+    range: Range<u64>,
+    fetched: Option<Fetched>,
+    /// Attempts that failed since the last byte came.
+    failed: u32,
+}
+
+impl Reader {
+    pub(super) fn new(s3: &S3, object: Pinned, range: Range<u64>) -> Self {
+        Self { s3: s3.clone(), object, range, fetched: None, failed: 0 }
+    }
+
+    /// The next bytes, never none; `None` when all have come.
+    ///
+    /// # Errors
+    /// When the object has changed, is not to be had, or S3 keeps failing.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        while !self.range.is_empty() {
+            match self.attempt().await {
+                Ok(Some(frame)) if !frame.is_empty() => {
+                    self.range.start += frame.len() as u64;
+                    self.failed = 0;
+                    return Ok(Some(frame));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    self.fetched = None;
+                    self.failed += 1;
+                    let Some(wait) = backoff(error.kind(), self.failed, rand::random()) else {
+                        return Err(error);
+                    };
+                    tracing::debug!(%error, failed = self.failed, "reading on");
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    async fn attempt(&mut self) -> Result<Option<Bytes>, Error> {
+        let Pinned { bucket, key, etag } = &self.object;
+        let fetched = match &mut self.fetched {
+            Some(fetched) => fetched,
+            none => none.insert(self.s3.get(bucket, key, etag, Some(self.range.clone())).await?),
+        };
+        fetched.next().await
+    }
+}

@@ -1,0 +1,183 @@
+//! The coordinator's actor, and the handle others hold of it.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use coordinator::machine::{Effect, Event, Machine};
+use coordinator::scheduler::NodeId;
+use proto::failure::{Failure, FailureKind};
+use proto::job::{JobId, JobSpec, Outcome, Progress};
+use proto::limits::SESSION_QUEUE_MESSAGES;
+use proto::report::Report;
+use proto::session::{Hello, Order};
+use proto_s3::S3;
+use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::effects;
+
+/// A running coordinator.
+#[derive(Clone, Debug)]
+pub struct Coordinator {
+    actor: ActorRef<Message>,
+}
+
+/// A node's end of its session.
+#[derive(Debug)]
+pub struct Session {
+    /// What the coordinator wants; closes when the coordinator is gone.
+    pub orders: mpsc::Receiver<Order>,
+    /// What the node says; the node is lost when this closes.
+    pub reports: mpsc::Sender<Report>,
+}
+
+/// A submitted job.
+#[derive(Debug)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    outcome: oneshot::Receiver<Outcome>,
+}
+
+impl Job {
+    /// Waits for the job to end.
+    pub async fn outcome(&mut self) -> Outcome {
+        let gone = || Outcome::Failed(Failure::new(FailureKind::Internal, "the coordinator stopped unexpectedly"));
+        (&mut self.outcome).await.unwrap_or_else(|_| gone())
+    }
+}
+
+impl Coordinator {
+    /// Starts a coordinator without nodes or jobs.
+    ///
+    /// # Errors
+    /// When the actor cannot be started.
+    pub async fn start(s3: S3) -> Result<Self, SpawnErr> {
+        let (actor, _) = Actor::spawn(None, CoordinatorActor, s3).await?;
+        Ok(Self { actor })
+    }
+
+    /// Welcomes a node.
+    #[must_use]
+    pub fn connect(&self, hello: Hello) -> Session {
+        let node = NodeId(rand::random());
+        let (order_sender, orders) = mpsc::channel(SESSION_QUEUE_MESSAGES);
+        let (reports, mut report_receiver) = mpsc::channel(SESSION_QUEUE_MESSAGES);
+        let actor = self.actor.clone();
+        tokio::spawn(async move {
+            let mut alive = actor.cast(Message::Joined(node, hello, order_sender)).is_ok();
+            while alive && let Some(report) = report_receiver.recv().await {
+                alive = actor.cast(Message::Event(Event::Reported(node, report))).is_ok();
+            }
+            // Fails only when the coordinator is gone, which then needs no telling.
+            let _ = actor.cast(Message::Lost(node));
+        });
+        Session { orders, reports }
+    }
+
+    /// Submits a job.
+    #[must_use]
+    pub fn submit(&self, spec: JobSpec) -> Job {
+        let id = JobId(rand::random());
+        let (ended, outcome) = oneshot::channel();
+        // If the coordinator is gone, `ended` is dropped and the outcome says so.
+        let _ = self.actor.cast(Message::Submit(id, spec, ended));
+        Job { id, outcome }
+    }
+
+    /// Asks for a job to be ended; its outcome tells when nothing of it is left.
+    pub fn cancel(&self, id: JobId) {
+        let _ = self.actor.cast(Message::Event(Event::Cancelled(id)));
+    }
+
+    /// How far a job has come; `None` when it has ended.
+    pub async fn progress(&self, id: JobId) -> Option<Progress> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.actor.cast(Message::Progress(id, reply));
+        answer.await.ok().flatten()
+    }
+}
+
+pub(crate) enum Message {
+    Event(Event),
+    Submit(JobId, JobSpec, oneshot::Sender<Outcome>),
+    Joined(NodeId, Hello, mpsc::Sender<Order>),
+    Lost(NodeId),
+    Progress(JobId, oneshot::Sender<Option<Progress>>),
+}
+
+struct CoordinatorActor;
+
+struct State {
+    s3: S3,
+    machine: Machine,
+    started: Instant,
+    nodes: BTreeMap<NodeId, mpsc::Sender<Order>>,
+    waiting: BTreeMap<JobId, oneshot::Sender<Outcome>>,
+}
+
+impl Actor for CoordinatorActor {
+    type Msg = Message;
+    type State = State;
+    type Arguments = S3;
+
+    async fn pre_start(&self, _myself: ActorRef<Message>, s3: S3) -> Result<State, ActorProcessingErr> {
+        let (machine, nodes, waiting) = (Machine::default(), BTreeMap::new(), BTreeMap::new());
+        Ok(State { s3, machine, started: Instant::now(), nodes, waiting })
+    }
+
+    async fn handle(&self, myself: ActorRef<Message>, message: Message, state: &mut State) -> Result<(), ActorProcessingErr> {
+        let event = match message {
+            Message::Event(event) => event,
+            Message::Submit(id, spec, ended) => {
+                state.waiting.insert(id, ended);
+                Event::Submitted(id, spec)
+            }
+            Message::Joined(node, hello, orders) => {
+                state.nodes.insert(node, orders);
+                Event::NodeJoined(node, hello)
+            }
+            Message::Lost(node) => {
+                state.nodes.remove(&node);
+                Event::NodeLost(node)
+            }
+            Message::Progress(id, reply) => {
+                // Whoever asked may have stopped waiting.
+                let _ = reply.send(state.machine.progress(id));
+                return Ok(());
+            }
+        };
+        let now_ms = state.started.elapsed().as_millis() as u64;
+        for effect in state.machine.handle(event, now_ms) {
+            state.carry_out(effect, &myself).await;
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    async fn carry_out(&mut self, effect: Effect, myself: &ActorRef<Message>) {
+        match effect {
+            Effect::Order(node, order) => {
+                // A node drains its orders without waiting for anything, so this does not block for
+                // long; a closed channel means the node is lost, of which an event tells.
+                if let Some(orders) = self.nodes.get(&node) {
+                    let _ = orders.send(order).await;
+                }
+            }
+            Effect::Finish(id, outcome) => {
+                if let Some(ended) = self.waiting.remove(&id) {
+                    let _ = ended.send(outcome);
+                }
+            }
+            effect => {
+                let (s3, actor) = (self.s3.clone(), myself.clone());
+                tokio::spawn(async move {
+                    if let Some(event) = effects::ask_s3(&s3, effect).await {
+                        let _ = actor.cast(Message::Event(event));
+                    }
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What a plan will cost: requests, money and time, predicted before anything is written.
+
+use std::collections::BTreeSet;
+
+use proto::limits::body_budget_bytes;
+use proto::location::Source;
+use proto::plan::{Body, Piece, Plan};
+use proto::requests::RequestCounts;
+
+use crate::ledger::Ledger;
+use crate::work::part_work;
+
+/// Seconds until the first byte of a GET (published: 20-30 ms typical).
+const GET_LATENCY_S: f64 = 0.03;
+/// Bytes a second of one GET (published: 80-90 MB/s).
+const GET_BYTES_PER_S: f64 = 85e6;
+/// Seconds an UploadPart takes beside its bytes (published: about 100 ms).
+const PUT_LATENCY_S: f64 = 0.1;
+/// Bytes a second of one UploadPart (published: 110-130 MB/s).
+const PUT_BYTES_PER_S: f64 = 110e6;
+/// GETs a second S3 promises for one prefix (AWS: "Best practices design patterns").
+const GETS_PER_S: f64 = 5_500.0;
+/// PUTs a second S3 promises for one prefix (AWS: "Best practices design patterns").
+const PUTS_PER_S: f64 = 3_500.0;
+/// Seconds for a page of a listing (experience: 50-200 ms).
+const LIST_PAGE_S: f64 = 0.1;
+/// Seconds to complete an upload (published: about 0.5 s for 1,500 parts).
+const COMPLETE_S: f64 = 0.5;
+
+/// What a plan will cost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Estimate {
+    /// Requests by kind.
+    pub requests: RequestCounts,
+    /// What S3 charges for them, in US dollars.
+    pub price_usd: f64,
+    /// How long it will take on one machine near S3 whose network is not the limit, in seconds.
+    pub seconds: f64,
+}
+
+/// Predicts what executing `plan` will cost on one node with this memory and concurrency; `listing` are
+/// the requests that listing its sources took.
+///
+/// The requests are not estimated but counted on the very pieces a node would be given.
+#[must_use]
+pub fn estimate(plan: &Plan, sources: &[Source], listing: RequestCounts, memory_bytes: u64, concurrency: usize) -> Estimate {
+    let mut ledger = Ledger::default();
+    ledger.grow(plan);
+    let mut requests = RequestCounts { create: 1, upload_part: plan.parts.len() as u64, complete: 1, ..listing };
+    requests.bytes_received = plan.entries.iter().map(|entry| entry.object.size).sum();
+    let (mut get_s, mut put_s, mut byte_seconds) = (0.0, 0.0, 0.0);
+    for index in 0..plan.parts.len() {
+        let work = part_work(plan, &ledger, sources, index);
+        let fetches = work.pieces.iter().filter_map(|piece| match piece {
+            Piece::Fetch { range, .. } => Some((range.end - range.start) as f64),
+            Piece::Literal { .. } => None,
+        });
+        let seconds: Vec<f64> = fetches.map(|bytes| GET_LATENCY_S + bytes / GET_BYTES_PER_S).collect();
+        let upload_s = PUT_LATENCY_S + work.bytes as f64 / PUT_BYTES_PER_S;
+        requests.get += seconds.len() as u64;
+        requests.head += heads(&work.bodies, &work.pieces);
+        requests.bytes_sent += work.bytes;
+        let sum: f64 = seconds.iter().sum();
+        get_s += sum;
+        put_s += upload_s;
+        let longest_s = seconds.iter().copied().fold(0.0, f64::max).max(sum / concurrency as f64);
+        byte_seconds += work.bytes as f64 * (longest_s + upload_s);
+    }
+    let transfer_s = [
+        (get_s + put_s) / concurrency as f64,
+        byte_seconds / body_budget_bytes(memory_bytes, concurrency) as f64,
+        requests.get as f64 / GETS_PER_S,
+        requests.upload_part as f64 / PUTS_PER_S,
+        requests.list as f64 * LIST_PAGE_S,
+    ];
+    let seconds = transfer_s.into_iter().fold(0.0, f64::max) + COMPLETE_S;
+    Estimate { price_usd: requests.price_usd(), requests, seconds }
+}
+
+/// HEADs for the checksum of objects that are not fetched by a single GET, which would bring it along.
+/// The part with the header asks; a part of nothing but data does not know the whole.
+fn heads(bodies: &[Body], pieces: &[Piece]) -> u64 {
+    if !pieces.iter().any(|piece| matches!(piece, Piece::Literal { .. })) {
+        return 0;
+    }
+    let wholes = pieces.iter().filter_map(|piece| match piece {
+        Piece::Fetch { body, range } if *range == (0..bodies[*body as usize].object_bytes) => Some(*body),
+        _ => None,
+    });
+    let wholes: BTreeSet<u32> = wholes.collect();
+    (0u32..).zip(bodies).filter(|(index, body)| body.has_crc32 && !wholes.contains(index)).count() as u64
+}

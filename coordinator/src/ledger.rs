@@ -1,0 +1,228 @@
+//! The ledger: what has become of each part, counted once whatever is repeated.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use proto::complete::CompletedPart;
+use proto::crc::Crc;
+use proto::listing::Etag;
+use proto::part::PartDone;
+use proto::plan::{PartNumber, Plan};
+
+/// The state of a part. It moves from waiting to ready to granted to done; a failed or lost attempt
+/// takes it back from granted to ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum PartState {
+    /// Some of its CRCs are to come from this many other parts.
+    Waiting(usize),
+    /// It can be granted.
+    Ready,
+    /// A node has it.
+    Granted,
+    /// It is in S3.
+    Done { etag: Etag, crc: Crc },
+}
+
+/// A part as the ledger keeps it.
+#[derive(Clone, Debug)]
+struct Row {
+    state: PartState,
+    /// Attempts granted so far.
+    attempts: u32,
+    /// Attempts that failed so far.
+    failures: u32,
+}
+
+/// Why a report cannot be true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// There is no such part.
+    #[error("the plan has no part {0}")]
+    NoSuchPart(PartNumber),
+    /// It says another size than the plan.
+    #[error("part {0} has another size than planned")]
+    Size(PartNumber),
+    /// It reports more or fewer bodies than the part has.
+    #[error("part {0} was reported with another number of objects than planned")]
+    Bodies(PartNumber),
+}
+
+/// Reports of one job, and what they make possible.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    rows: Vec<Row>,
+    /// Parts that can be granted, the most urgent first.
+    ready: VecDeque<usize>,
+    /// CRC-32 of each entry, 0 until known.
+    crc32: Vec<u32>,
+    done: usize,
+    bytes_done: u64,
+    /// Parts that hold entries or their data, and are not done.
+    open_before_directory: usize,
+    directory_from: Option<usize>,
+}
+
+impl Ledger {
+    /// Takes in what has been added to the plan since the last call.
+    pub fn grow(&mut self, plan: &Plan) {
+        self.crc32.resize(plan.entries.len(), 0);
+        let directory_start = plan.directory.as_ref().map_or(u64::MAX, |directory| directory.start);
+        for index in self.rows.len()..plan.parts.len() {
+            let state = if plan.parts[index].bytes.end > directory_start {
+                self.directory_from.get_or_insert(index);
+                PartState::Waiting(0)
+            } else {
+                self.open_before_directory += 1;
+                match plan.continuation(index).len() {
+                    0 => PartState::Ready,
+                    others => PartState::Waiting(others),
+                }
+            };
+            if state == PartState::Ready {
+                self.ready.push_back(index);
+            }
+            self.rows.push(Row { state, attempts: 0, failures: 0 });
+        }
+        self.release_directory();
+    }
+
+    /// The most urgent part that can be granted.
+    #[must_use]
+    pub fn next_ready(&self) -> Option<usize> {
+        self.ready.front().copied()
+    }
+
+    /// Grants the most urgent part: its index and the number of this attempt, from 1.
+    pub fn grant(&mut self) -> Option<(usize, u32)> {
+        let index = self.ready.pop_front()?;
+        let row = &mut self.rows[index];
+        row.state = PartState::Granted;
+        row.attempts += 1;
+        Some((index, row.attempts))
+    }
+
+    /// Puts a part whose attempt came to nothing back to the front.
+    pub fn give_back(&mut self, number: PartNumber) {
+        let index = number.index();
+        if let Some(row) = self.rows.get_mut(index)
+            && row.state == PartState::Granted
+        {
+            row.state = PartState::Ready;
+            self.ready.push_front(index);
+        }
+    }
+
+    /// Notes a failed attempt; returns how many there have been at this part.
+    pub fn note_failure(&mut self, number: PartNumber) -> u32 {
+        self.rows.get_mut(number.index()).map_or(0, |row| {
+            row.failures += 1;
+            row.failures
+        })
+    }
+
+    /// Enters a finished part; a repeated report changes nothing.
+    ///
+    /// # Errors
+    /// When the report contradicts the plan.
+    pub fn record(&mut self, plan: &Plan, done: &PartDone) -> Result<(), LedgerError> {
+        let number = done.id.part;
+        let index = number.index();
+        let part = plan.parts.get(index).ok_or(LedgerError::NoSuchPart(number))?;
+        if matches!(self.rows[index].state, PartState::Done { .. }) {
+            return Ok(());
+        }
+        if done.crc.bytes != part.size() {
+            return Err(LedgerError::Size(number));
+        }
+        let with_data = |entry: &u32| plan.entries[*entry as usize].object.size > 0;
+        let bodies = part.headers.clone().filter(with_data).count();
+        let is_data_only = part.headers.is_empty() && self.directory_from.is_none_or(|from| index < from);
+        if done.bodies.len() != if is_data_only { 1 } else { bodies } {
+            return Err(LedgerError::Bodies(number));
+        }
+        for (entry, crc) in part.headers.clone().filter(with_data).zip(&done.bodies) {
+            self.crc32[entry as usize] = crc.value;
+        }
+        self.rows[index].state = PartState::Done { etag: Etag::parse(&done.etag), crc: done.crc };
+        self.ready.retain(|ready| *ready != index);
+        self.done += 1;
+        self.bytes_done += part.size();
+        if self.directory_from.is_none_or(|from| index < from) {
+            self.open_before_directory -= 1;
+        }
+        if is_data_only {
+            self.release_header(plan, index);
+        }
+        self.release_directory();
+        Ok(())
+    }
+
+    /// Lets the header of the entry whose data is in part `index` go one part sooner.
+    fn release_header(&mut self, plan: &Plan, index: usize) {
+        let entry = plan.parts[index].headers.start - 1;
+        let offset = plan.entries[entry as usize].offset;
+        let header = plan.parts.partition_point(|part| part.bytes.end <= offset);
+        if let PartState::Waiting(others) = &mut self.rows[header].state {
+            *others -= 1;
+            if *others == 0 {
+                self.rows[header].state = PartState::Ready;
+                self.ready.push_front(header);
+            }
+        }
+    }
+
+    fn release_directory(&mut self) {
+        let Some(from) = self.directory_from.filter(|_| self.open_before_directory == 0) else { return };
+        for index in from..self.rows.len() {
+            if self.rows[index].state == PartState::Waiting(0) {
+                self.rows[index].state = PartState::Ready;
+                self.ready.push_back(index);
+            }
+        }
+    }
+
+    /// CRC-32 of an entry's bytes; 0 until known.
+    #[must_use]
+    pub fn crc32(&self, entry: u32) -> u32 {
+        self.crc32[entry as usize]
+    }
+
+    /// CRC of several finished parts one after the other.
+    #[must_use]
+    pub fn joined(&self, parts: Range<usize>) -> Crc {
+        self.rows[parts].iter().fold(Crc::EMPTY, |joined, row| match &row.state {
+            PartState::Done { crc, .. } => joined.then(*crc),
+            _ => joined,
+        })
+    }
+
+    /// Whether every part is in S3, given that the plan is finished.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.directory_from.is_some() && self.done == self.rows.len()
+    }
+
+    /// Parts in S3.
+    #[must_use]
+    pub fn parts_done(&self) -> u64 {
+        self.done as u64
+    }
+
+    /// Bytes in S3.
+    #[must_use]
+    pub fn bytes_done(&self) -> u64 {
+        self.bytes_done
+    }
+
+    /// All finished parts, in order, and the CRC of all of them together.
+    #[must_use]
+    pub fn completed(&self) -> (Vec<CompletedPart>, Crc) {
+        let parts = self.rows.iter().enumerate().filter_map(|(index, row)| match &row.state {
+            PartState::Done { etag, .. } => {
+                Some(CompletedPart { number: PartNumber::from_index(index), etag: etag.to_string() })
+            }
+            _ => None,
+        });
+        (parts.collect(), self.joined(0..self.rows.len()))
+    }
+}

@@ -1,0 +1,398 @@
+//! The machine in a toy world: S3 is a few maps, nodes do their parts when told to. What it makes is
+//! compared with an archive written front to back.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::LazyLock;
+
+use proto::archive::zip::{EndRecords, EntryHeader, central_header, end_records, local_header};
+use proto::crc::Crc;
+use proto::job::UnsafeNames;
+use proto::limits::{MIB, PART_BYTES_MIN};
+use proto::listing::{Etag, SourceObject};
+use proto::plan::{PartWork, Piece};
+
+use super::*;
+
+const JOB: JobId = JobId(1);
+
+/// Bytes of the object with this key: a stretch of a block of prime length, repeated, so that no wrong
+/// offset goes unnoticed.
+fn content(key: &str, range: std::ops::Range<u64>) -> Vec<u8> {
+    static BLOCK: LazyLock<Vec<u8>> = LazyLock::new(|| (0..65_521u64).map(|at| (at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect());
+    let seed = u64::from(Crc::of(key.as_bytes()).value);
+    let mut at = ((seed + range.start) % BLOCK.len() as u64) as usize;
+    let length = (range.end - range.start) as usize;
+    let mut bytes = Vec::with_capacity(length);
+    while bytes.len() < length {
+        let run = (BLOCK.len() - at).min(length - bytes.len());
+        bytes.extend_from_slice(&BLOCK[at..at + run]);
+        at = 0;
+    }
+    bytes
+}
+
+fn object(source: u16, key: &str, size: u64) -> SourceObject {
+    SourceObject { source, has_crc32: false, key: key.into(), size, etag: Etag::parse("e"), modified: 1_700_000_000 }
+}
+
+fn spec(sources: &[&str]) -> JobSpec {
+    let prefix = |prefix: &&str| Source::Prefix { bucket: "in".into(), prefix: (*prefix).into() };
+    JobSpec {
+        sources: sources.iter().map(prefix).collect(),
+        destination: Location { bucket: "out".into(), key: "a.zip".into() },
+        include: Vec::new(),
+        exclude: Vec::new(),
+        strip_prefix: None,
+        no_overwrite: false,
+        part_bytes: Some(PART_BYTES_MIN),
+        unsafe_names: UnsafeNames::Fail,
+    }
+}
+
+/// What a node would upload, made the obvious way.
+fn execute(work: &PartWork) -> (Vec<u8>, Vec<Crc>) {
+    let mut bodies = vec![Crc::EMPTY; work.bodies.len()];
+    for piece in &work.pieces {
+        if let Piece::Fetch { body, range } = piece {
+            let crc = &mut bodies[*body as usize];
+            *crc = crc.then(Crc::of(&content(&work.bodies[*body as usize].key, range.clone())));
+        }
+    }
+    for (crc, body) in bodies.iter_mut().zip(&work.bodies) {
+        *crc = crc.then(body.rest);
+    }
+    let mut part = Vec::new();
+    for piece in &work.pieces {
+        match piece {
+            Piece::Fetch { body, range } => part.extend(content(&work.bodies[*body as usize].key, range.clone())),
+            Piece::Literal { bytes, slots } => {
+                let start = part.len();
+                part.extend_from_slice(bytes);
+                for slot in slots {
+                    let crc = bodies[slot.body as usize].value.to_le_bytes();
+                    part[start + slot.at as usize..][..4].copy_from_slice(&crc);
+                }
+            }
+        }
+    }
+    assert_eq!(part.len() as u64, work.bytes);
+    (part, bodies)
+}
+
+/// The archive, front to back.
+fn archive(objects: &[SourceObject]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut directory = Vec::new();
+    let mut last = None;
+    for object in objects {
+        let data = content(&object.key, 0..object.size);
+        let entry = EntryHeader {
+            name: &object.key,
+            size: object.size,
+            offset: bytes.len() as u64,
+            modified: object.modified,
+            crc32: Crc::of(&data).value,
+        };
+        bytes.extend(local_header(&entry));
+        bytes.extend(data);
+        directory.extend(central_header(&entry));
+        last = Some(entry);
+    }
+    let (directory_offset, directory_bytes) = (bytes.len() as u64, directory.len() as u64);
+    bytes.extend(directory);
+    bytes.extend(end_records(&EndRecords { entries: objects.len() as u64, directory_offset, directory_bytes, last }));
+    bytes
+}
+
+/// S3, nodes and whoever submits, all at once.
+#[derive(Default)]
+struct World {
+    machine: Machine,
+    /// Pages of each source.
+    pages: BTreeMap<u16, VecDeque<Vec<SourceObject>>>,
+    /// Questions to S3 that have not been answered, in order.
+    asked: VecDeque<Effect>,
+    /// Assignments nodes hold, in order.
+    held: VecDeque<(NodeId, Assignment)>,
+    /// Jobs that nodes were told to drop.
+    cancelled: Vec<NodeId>,
+    uploaded: BTreeMap<u32, Vec<u8>>,
+    outcome: Option<Outcome>,
+    aborts: usize,
+}
+
+impl World {
+    fn new(objects: &[&[SourceObject]], page: usize) -> Self {
+        let mut world = Self::default();
+        for (source, objects) in (0u16..).zip(objects) {
+            world.pages.insert(source, objects.chunks(page.max(1)).map(<[_]>::to_vec).collect());
+        }
+        world
+    }
+
+    fn event(&mut self, event: Event) {
+        for effect in self.machine.handle(event, 0) {
+            match effect {
+                Effect::Order(node, Order::Grant(batch)) => {
+                    self.held.extend(batch.assignments.into_iter().map(|assignment| (node, assignment)));
+                }
+                Effect::Order(node, Order::Cancel(_)) => self.cancelled.push(node),
+                Effect::Finish(_, outcome) => assert!(self.outcome.replace(outcome).is_none(), "a job ends once"),
+                question => self.asked.push_back(question),
+            }
+        }
+    }
+
+    fn join(&mut self, node: u64, window_mib: u64) {
+        let hello = Hello { name: format!("n{node}"), body_budget_bytes: window_mib * MIB };
+        self.event(Event::NodeJoined(NodeId(node), hello));
+    }
+
+    /// Answers the oldest question as S3 does when all is well.
+    fn answer(&mut self) -> bool {
+        let Some(question) = self.asked.pop_front() else { return false };
+        match question {
+            Effect::List { index, .. } => {
+                let pages = self.pages.entry(index).or_default();
+                let objects = pages.pop_front().unwrap_or_default();
+                let next = (!pages.is_empty()).then(|| "more".to_owned());
+                self.event(Event::Listed(JOB, index, Ok(Page { objects, next })));
+            }
+            Effect::CreateUpload(_, destination) => {
+                self.event(Event::UploadCreated(JOB, Ok(Upload { destination, upload_id: "u".into() })));
+            }
+            Effect::Complete(_, completion) => {
+                let whole: Vec<u8> = self.uploaded.values().flatten().copied().collect();
+                assert_eq!(completion.archive, Crc::of(&whole));
+                assert!(completion.parts.iter().zip(1u32..).all(|(part, number)| part.number.0 == number));
+                self.event(Event::Completed(JOB, Ok("etag".into())));
+            }
+            Effect::Abort(..) => {
+                assert!(self.held.is_empty(), "no node may be writing when the upload is removed");
+                self.aborts += 1;
+                self.uploaded.clear();
+                self.event(Event::Aborted(JOB, Ok(())));
+            }
+            Effect::Order(..) | Effect::Finish(..) => unreachable!("these are no questions"),
+        }
+        true
+    }
+
+    /// Has the node that holds the oldest assignment do it.
+    fn work(&mut self) -> bool {
+        let Some((node, assignment)) = self.held.pop_front() else { return false };
+        let (bytes, bodies) = execute(&assignment.work);
+        let done = PartDone { id: assignment.id, etag: format!("etag{}", assignment.id.part), crc: Crc::of(&bytes), bodies };
+        self.uploaded.insert(assignment.id.part.0, bytes);
+        self.report(node, Report { done: vec![done], ..Report::default() });
+        true
+    }
+
+    fn report(&mut self, node: NodeId, report: Report) {
+        self.event(Event::Reported(node, Report { window_bytes: 64 * MIB, ..report }));
+    }
+
+    fn fail_oldest(&mut self, kind: FailureKind) {
+        let (node, assignment) = self.held.pop_front().expect("something is in flight");
+        let failed = vec![PartFailed { id: assignment.id, failure: Failure::new(kind, "it broke") }];
+        self.report(node, Report { failed, ..Report::default() });
+    }
+
+    fn run(&mut self) -> &Outcome {
+        while self.outcome.is_none() && (self.answer() || self.work()) {}
+        self.outcome.as_ref().expect("a job comes to an end")
+    }
+
+    fn failure(&mut self) -> Failure {
+        match self.run() {
+            Outcome::Failed(failure) => failure.clone(),
+            Outcome::Completed(_) => panic!("it should have failed"),
+        }
+    }
+}
+
+fn sizes(sizes: &[u64]) -> Vec<SourceObject> {
+    sizes.iter().enumerate().map(|(number, size)| object(0, &format!("k{number:04}"), *size)).collect()
+}
+
+#[track_caller]
+fn makes_the_archive(objects: &[SourceObject], page: usize, nodes: u64) {
+    let mut world = World::new(&[objects], page);
+    for node in 0..nodes {
+        world.join(node, 32);
+    }
+    world.event(Event::Submitted(JOB, spec(&[""])));
+    let Outcome::Completed(summary) = world.run() else { panic!("{:?}", world.outcome) };
+    let summary = summary.clone();
+    let whole: Vec<u8> = world.uploaded.into_values().flatten().collect();
+    let expected = archive(objects);
+    assert_eq!((summary.bytes, summary.crc32), (expected.len() as u64, Crc::of(&expected).value));
+    assert!(whole == expected, "the bytes differ");
+}
+
+#[test]
+fn plans_executed_in_any_order_give_the_archive_written_front_to_back() {
+    const M: u64 = PART_BYTES_MIN;
+    for case in [
+        vec![0],
+        vec![1, 0, 2],
+        vec![M, M - 1, M + 1],
+        vec![100, 3 * M, 0, 7, 2 * M + 1],
+        vec![4 * M],
+        vec![1_000; 7_000],
+        vec![M - 80, 2 * M, 5],
+    ] {
+        makes_the_archive(&sizes(&case), 1_000, 1);
+        makes_the_archive(&sizes(&case), 1, 3);
+    }
+}
+
+#[test]
+fn a_lost_node_costs_only_what_it_had_in_flight() {
+    let objects = sizes(&[6 * MIB; 8]);
+    let mut world = World::new(&[&objects], 3);
+    world.join(1, 32);
+    world.join(2, 32);
+    world.event(Event::Submitted(JOB, spec(&[""])));
+    while world.held.len() < 4 {
+        world.answer();
+    }
+    world.work();
+    let lost = NodeId(2);
+    world.event(Event::NodeLost(lost));
+    world.held.retain(|(node, _)| *node != lost);
+    assert!(matches!(world.run(), Outcome::Completed(_)));
+    let whole: Vec<u8> = world.uploaded.into_values().flatten().collect();
+    assert!(whole == archive(&objects));
+}
+
+#[test]
+fn a_repeated_report_changes_nothing() {
+    let objects = sizes(&[6 * MIB; 3]);
+    let mut world = World::new(&[&objects], 10);
+    world.join(1, 64);
+    world.event(Event::Submitted(JOB, spec(&[""])));
+    while world.answer() {}
+    let (node, assignment) = world.held.front().cloned().expect("something is in flight");
+    let (bytes, bodies) = execute(&assignment.work);
+    let done = PartDone { id: assignment.id, etag: "other".into(), crc: Crc::of(&bytes), bodies };
+    world.work();
+    for _ in 0..3 {
+        world.report(node, Report { done: vec![done.clone()], ..Report::default() });
+    }
+    assert!(matches!(world.run(), Outcome::Completed(_)));
+}
+
+#[test]
+fn a_part_is_tried_again_and_then_the_job_fails_and_leaves_nothing() {
+    let objects = sizes(&[6 * MIB]);
+    let mut world = World::new(&[&objects], 10);
+    world.join(1, 64);
+    world.event(Event::Submitted(JOB, spec(&[""])));
+    while world.answer() {}
+    for _ in 0..PART_ATTEMPTS_MAX {
+        world.fail_oldest(FailureKind::Unavailable);
+    }
+    assert_eq!((world.failure().kind, world.aborts), (FailureKind::Unavailable, 1));
+}
+
+#[test]
+fn a_changed_source_ends_the_job_at_once() {
+    let objects = sizes(&[6 * MIB; 4]);
+    let mut world = World::new(&[&objects], 10);
+    world.join(1, 64);
+    world.event(Event::Submitted(JOB, spec(&[""])));
+    while world.answer() {}
+    world.fail_oldest(FailureKind::SourceChanged);
+    assert_eq!(world.cancelled, [NodeId(1)]);
+    while !world.held.is_empty() {
+        assert_eq!(world.aborts, 0);
+        world.fail_oldest(FailureKind::Cancelled);
+    }
+    assert_eq!((world.failure().kind, world.aborts), (FailureKind::SourceChanged, 1));
+}
+
+#[test]
+fn bad_requests_never_reach_s3() {
+    let mut inside = spec(&["a/"]);
+    inside.destination = Location { bucket: "in".into(), key: "a/b.zip".into() };
+    let mut excluded = inside.clone();
+    excluded.exclude = vec!["*.zip".into()];
+    let glob = JobSpec { include: vec!["[".into()], ..spec(&[""]) };
+    let small = JobSpec { part_bytes: Some(1), ..spec(&[""]) };
+    let large = JobSpec { part_bytes: Some(1 << 30), ..spec(&[""]) };
+    for (bad, kind) in [
+        (spec(&[]), FailureKind::BadRequest),
+        (inside, FailureKind::Destination),
+        (glob, FailureKind::BadRequest),
+        (small, FailureKind::BadRequest),
+        (large, FailureKind::BadRequest),
+    ] {
+        let mut world = World::new(&[], 1);
+        world.join(1, 64);
+        world.event(Event::Submitted(JOB, bad));
+        assert!(world.asked.is_empty());
+        assert_eq!(world.failure().kind, kind);
+    }
+    let mut world = World::new(&[], 1);
+    world.event(Event::Submitted(JOB, excluded));
+    assert_eq!(world.failure().kind, FailureKind::NothingToArchive);
+}
+
+#[test]
+fn nothing_to_archive_never_creates_an_upload() {
+    let mut world = World::new(&[&[]], 1);
+    world.join(1, 64);
+    world.event(Event::Submitted(JOB, spec(&["empty/"])));
+    let failure = world.failure();
+    assert_eq!((failure.kind, world.aborts), (FailureKind::NothingToArchive, 0));
+    assert!(failure.message.contains("s3://in/empty/"), "{failure}");
+}
+
+#[test]
+fn all_bad_names_are_told_at_once_and_nothing_is_left() {
+    let mut objects = sizes(&[6 * MIB]);
+    objects.extend([object(0, "x\ny", 1), object(0, "y//z", 1), object(0, "z", 1)]);
+    let mut world = World::new(&[&objects], 1);
+    world.join(1, 64);
+    world.event(Event::Submitted(JOB, spec(&[""])));
+    let failure = world.failure();
+    assert_eq!((failure.kind, world.aborts), (FailureKind::BadNames, 1));
+    assert!(failure.message.contains("x\\ny") && failure.message.contains("y//z"), "{failure}");
+}
+
+#[test]
+fn cancelled_while_the_upload_is_being_created_still_removes_it() {
+    let mut world = World::new(&[&sizes(&[6 * MIB])], 10);
+    world.join(1, 64);
+    world.event(Event::Submitted(JOB, spec(&[""])));
+    world.answer();
+    world.event(Event::Cancelled(JOB));
+    assert!(world.outcome.is_none(), "the answer to the creation is waited for");
+    assert_eq!((world.failure().kind, world.aborts), (FailureKind::Cancelled, 1));
+}
+
+#[test]
+fn cancelled_while_s3_puts_it_together_the_archive_stays() {
+    let mut world = World::new(&[&sizes(&[5])], 10);
+    world.join(1, 64);
+    world.event(Event::Submitted(JOB, spec(&[""])));
+    while !matches!(world.asked.front(), Some(Effect::Complete(..))) {
+        assert!(world.answer() || world.work());
+    }
+    world.event(Event::Cancelled(JOB));
+    assert!(matches!(world.run(), Outcome::Completed(_)));
+}
+
+#[test]
+fn an_upload_that_cannot_be_removed_is_named() {
+    let mut world = World::new(&[&sizes(&[6 * MIB])], 10);
+    world.join(1, 64);
+    world.event(Event::Submitted(JOB, spec(&[""])));
+    while world.answer() {}
+    world.fail_oldest(FailureKind::Denied);
+    assert!(matches!(world.asked.pop_front(), Some(Effect::Abort(..))));
+    world.event(Event::Aborted(JOB, Err(Failure::new(FailureKind::Unavailable, "upload u is still there"))));
+    let failure = world.failure();
+    assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::Denied, "it broke; and upload u is still there"));
+}

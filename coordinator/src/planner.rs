@@ -1,0 +1,215 @@
+//! The planner: listed objects in, the layout of an archive out.
+//!
+//! An entry's place depends only on those before it, so planning goes on while the listing does. What
+//! cannot be known before the listing ends (names that collide) ends the job then; until then parts
+//! only lie in an upload nobody sees.
+
+mod collide;
+mod cut;
+mod naming;
+
+use proto::archive::zip::{EndRecords, central_header_len, local_header_len};
+use proto::failure::{Failure, FailureKind};
+use proto::job::{JobSpec, UnsafeNames};
+use proto::limits::{ENTRIES_MAX, EXAMPLES_MAX, SOURCES_MAX};
+use proto::listing::SourceObject;
+use proto::location::printable;
+use proto::plan::{Entry, Plan};
+
+use collide::NameIndex;
+use cut::Cutter;
+pub use cut::PartSizes;
+pub use naming::{Named, Naming};
+
+/// Lays out one archive.
+#[derive(Debug)]
+pub struct Planner {
+    naming: Naming,
+    unsafe_names: UnsafeNames,
+    cutter: Cutter,
+    plan: Plan,
+    names: NameIndex,
+    /// Objects listed from each source, whatever became of them.
+    listed: Vec<u64>,
+    bad_names: Examples,
+    skipped: Examples,
+    warnings: Examples,
+}
+
+impl Planner {
+    /// A planner for `spec`; no part is aimed at more than `part_bytes_cap` bytes.
+    ///
+    /// # Errors
+    /// When the request makes no sense: no or too many sources, a glob that cannot be read, a
+    /// destination inside a source, a part size out of range.
+    pub fn new(spec: &JobSpec, part_bytes_cap: u64) -> Result<Self, Failure> {
+        if spec.sources.is_empty() || spec.sources.len() > SOURCES_MAX {
+            let found = spec.sources.len();
+            return Err(bad_request(format!("a job takes 1 to {SOURCES_MAX} sources, not {found}")));
+        }
+        let naming = Naming::new(spec)?;
+        naming.refuse_own_archive(spec)?;
+        Ok(Self {
+            naming,
+            unsafe_names: spec.unsafe_names,
+            cutter: Cutter::new(PartSizes::new(spec.part_bytes, part_bytes_cap)?),
+            plan: Plan::default(),
+            names: NameIndex::default(),
+            listed: vec![0; spec.sources.len()],
+            bad_names: Examples::default(),
+            skipped: Examples::default(),
+            warnings: Examples::default(),
+        })
+    }
+
+    /// Takes in the next object of the listing.
+    ///
+    /// An unsafe name is not an error here: it is kept for [`Planner::finish`], so that the person is
+    /// shown all of them at once; but nothing is laid out any more, see [`Planner::is_doomed`].
+    ///
+    /// # Errors
+    /// When the archive does not fit S3's limits.
+    pub fn add(&mut self, object: SourceObject) -> Result<(), Failure> {
+        self.listed[usize::from(object.source)] += 1;
+        let name = match self.naming.name(&object) {
+            Named::Entry(name) => name,
+            Named::LeftOut => return Ok(()),
+            Named::Unsafe(reason) => {
+                let text = format!("`{}` {reason}", printable(&object.key));
+                let list = match self.unsafe_names {
+                    UnsafeNames::Skip => &mut self.skipped,
+                    UnsafeNames::Fail | UnsafeNames::Map => &mut self.bad_names,
+                };
+                list.push(|| text);
+                return Ok(());
+            }
+        };
+        if self.is_doomed() {
+            return Ok(());
+        }
+        if self.plan.entries.len() >= ENTRIES_MAX as usize {
+            return Err(Failure::new(FailureKind::TooLarge, format!("more than {ENTRIES_MAX} objects")));
+        }
+        let mut entry = Entry { object, name, offset: 0 };
+        let header = local_header_len(entry.name().len(), entry.object.size, entry.object.modified);
+        entry.offset = self.cutter.add(header, entry.object.size, &mut self.plan.parts)?;
+        self.names.add(entry.name());
+        self.plan.entries.push(entry);
+        Ok(())
+    }
+
+    /// Ends the listing: judges the names together and lays out the directory.
+    ///
+    /// # Errors
+    /// When there is nothing to archive, when names are unsafe or collide, or when the archive does not
+    /// fit S3's limits.
+    pub fn finish(&mut self) -> Result<(), Failure> {
+        self.names.collisions(&self.plan.entries, &mut self.bad_names, &mut self.warnings);
+        if !self.bad_names.is_empty() {
+            let advice = "rename them, leave them out with --exclude, or for unsafe ones use --unsafe-names map or skip";
+            let text = format!("{} cannot go into one archive ({advice}): {}", self.bad_names.count_of("name"), self.bad_names);
+            return Err(Failure::new(FailureKind::BadNames, text));
+        }
+        if self.plan.entries.is_empty() {
+            return Err(Failure::new(FailureKind::NothingToArchive, self.naming.nothing_found(&self.skipped)));
+        }
+        for source in self.naming.sources_without(&self.listed) {
+            self.warnings.push(|| format!("there is no object in {source}"));
+        }
+        self.names = NameIndex::default();
+        self.plan.entries.shrink_to_fit();
+        self.lay_out_directory()
+    }
+
+    fn lay_out_directory(&mut self) -> Result<(), Failure> {
+        let directory_offset = self.cutter.position();
+        let lengths = self.plan.entries.iter().map(|entry| {
+            central_header_len(entry.name().len(), entry.object.size, entry.offset, entry.object.modified)
+        });
+        let directory_bytes: u64 = lengths.clone().sum();
+        let end = EndRecords {
+            entries: self.plan.entries.len() as u64,
+            directory_offset,
+            directory_bytes,
+            last: self.plan.entries.last().map(|last| last.header(0)),
+        };
+        self.cutter.finish(lengths, end.bytes(), &mut self.plan.parts)?;
+        self.plan.directory = Some(directory_offset..directory_offset + directory_bytes);
+        Ok(())
+    }
+
+    /// The plan as far as it goes.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The plan alone, when nothing more is to be planned.
+    #[must_use]
+    pub fn into_plan(self) -> Plan {
+        self.plan
+    }
+
+    /// Whether the job can only end in an error about names, so that nothing more need be transferred.
+    #[must_use]
+    pub fn is_doomed(&self) -> bool {
+        !self.bad_names.is_empty()
+    }
+
+    /// Objects left out because their names are unsafe.
+    #[must_use]
+    pub fn skipped(&self) -> &Examples {
+        &self.skipped
+    }
+
+    /// What the person should know although the archive is right: names that some file systems cannot
+    /// hold side by side, sources without objects.
+    #[must_use]
+    pub fn warnings(&self) -> &Examples {
+        &self.warnings
+    }
+}
+
+/// The first few of many findings, and how many there were.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Examples {
+    /// The first `EXAMPLES_MAX`.
+    pub first: Vec<String>,
+    /// All of them.
+    pub count: u64,
+}
+
+impl Examples {
+    /// Counts a finding; its text is only made if it is kept.
+    pub fn push(&mut self, text: impl FnOnce() -> String) {
+        if self.first.len() < EXAMPLES_MAX {
+            self.first.push(text());
+        }
+        self.count += 1;
+    }
+
+    /// Whether nothing was found.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// "1 name", "2 names".
+    fn count_of(&self, noun: &str) -> String {
+        format!("{} {noun}{}", self.count, if self.count == 1 { "" } else { "s" })
+    }
+}
+
+impl std::fmt::Display for Examples {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.first.join("; "))?;
+        match self.count.saturating_sub(self.first.len() as u64) {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
+        }
+    }
+}
+
+fn bad_request(message: String) -> Failure {
+    Failure::new(FailureKind::BadRequest, message)
+}

@@ -1,0 +1,172 @@
+//! Where parts end.
+//!
+//! Small entries are packed until a part has the size aimed at. An entry too large for one part gets a
+//! header part of no more than S3's minimum, because that part has to wait for all the others, and then
+//! equal parts of nothing but its data, the last of which ends where the entry does.
+
+use std::ops::Range;
+
+use proto::failure::{Failure, FailureKind};
+use proto::limits::{
+    BODIES_PER_PART, DIRECTORY_PART_BYTES, MIB, PART_BYTES_DEFAULT, PART_BYTES_MAX, PART_BYTES_MIN, PARTS_MAX,
+    PARTS_PER_DOUBLING,
+};
+use proto::plan::Part;
+
+use super::bad_request;
+
+/// How large each part is aimed at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartSizes {
+    first_bytes: u64,
+    cap_bytes: u64,
+}
+
+impl PartSizes {
+    /// Parts of `fixed` bytes, or parts that grow with their number; never above `cap_bytes`.
+    ///
+    /// # Errors
+    /// When the fixed size is below S3's minimum or above the cap.
+    pub fn new(fixed: Option<u64>, cap_bytes: u64) -> Result<Self, Failure> {
+        let Some(bytes) = fixed else {
+            return Ok(Self { first_bytes: PART_BYTES_DEFAULT.min(cap_bytes), cap_bytes });
+        };
+        if !(PART_BYTES_MIN..=PART_BYTES_MAX).contains(&bytes) {
+            return Err(bad_request(format!("a part size must lie between 5 MiB and 5 GiB, not {bytes} bytes")));
+        }
+        if bytes > cap_bytes {
+            let (wanted, cap) = (bytes.div_ceil(MIB), cap_bytes / MIB);
+            return Err(bad_request(format!(
+                "parts of {wanted} MiB do not fit the memory of a node, which allows {cap} MiB: raise --memory or lower --part-size"
+            )));
+        }
+        Ok(Self { first_bytes: bytes, cap_bytes: bytes })
+    }
+
+    /// The size aimed at for the part at `index`.
+    fn aim(self, index: usize) -> u64 {
+        let doublings = (index / PARTS_PER_DOUBLING as usize).min(20);
+        (self.first_bytes << doublings).min(self.cap_bytes)
+    }
+}
+
+/// Cuts an archive into parts as its entries come.
+#[derive(Debug)]
+pub(super) struct Cutter {
+    sizes: PartSizes,
+    /// Where the open part begins.
+    start: u64,
+    /// Where the next entry begins.
+    at: u64,
+    /// First entry of the open part.
+    first_header: u32,
+    /// Entries so far.
+    entries: u32,
+    /// Entries with data in the open part.
+    bodies: usize,
+}
+
+impl Cutter {
+    pub(super) fn new(sizes: PartSizes) -> Self {
+        Self { sizes, start: 0, at: 0, first_header: 0, entries: 0, bodies: 0 }
+    }
+
+    /// Where the next entry begins, in bytes from the start of the archive.
+    pub(super) fn position(&self) -> u64 {
+        self.at
+    }
+
+    /// Places an entry with a header of `header` bytes and `size` bytes of data; returns its offset.
+    pub(super) fn add(&mut self, header: u64, size: u64, parts: &mut Vec<Part>) -> Result<u64, Failure> {
+        let alone = header.saturating_add(size);
+        let open = self.at - self.start;
+        let crowded = open.saturating_add(alone) > self.sizes.aim(parts.len());
+        if crowded && open >= PART_BYTES_MIN {
+            self.close(parts)?;
+        }
+        let offset = self.at;
+        self.entries += 1;
+        self.bodies += usize::from(size > 0);
+        let head = PART_BYTES_MIN.saturating_sub(self.at - self.start + header).min(size);
+        let rest = size - head;
+        if alone > self.sizes.aim(parts.len()) && rest >= PART_BYTES_MIN {
+            self.at += header + head;
+            self.close(parts)?;
+            self.spread(rest, parts)?;
+        } else {
+            self.at += alone;
+            if self.is_full(parts.len()) {
+                self.close(parts)?;
+            }
+        }
+        Ok(offset)
+    }
+
+    /// Cuts `rest` bytes of an entry's data into equal parts.
+    fn spread(&mut self, mut rest: u64, parts: &mut Vec<Part>) -> Result<(), Failure> {
+        while rest > 0 {
+            let aim = self.sizes.aim(parts.len());
+            let many = rest.div_ceil(aim);
+            // Slightly larger parts rather than any below S3's minimum.
+            let count = if rest / many >= PART_BYTES_MIN { many } else { (rest / aim).max(1) };
+            let take = rest.div_ceil(count);
+            self.at += take;
+            rest -= take;
+            self.close(parts)?;
+        }
+        Ok(())
+    }
+
+    fn is_full(&self, index: usize) -> bool {
+        let open = self.at - self.start;
+        let aim = self.sizes.aim(index);
+        // A third of the aim keeps the number of parts within reach of 10,000 even when all are crowded.
+        open >= aim.max(PART_BYTES_MIN) || (self.bodies >= BODIES_PER_PART && open >= PART_BYTES_MIN.max(aim / 3))
+    }
+
+    /// Lays out the directory: what is still open is too small for a part of its own and goes in front
+    /// of it, unless S3's minimum is already reached.
+    pub(super) fn finish(
+        &mut self,
+        central_headers: impl Iterator<Item = u64>,
+        end_records: u64,
+        parts: &mut Vec<Part>,
+    ) -> Result<(), Failure> {
+        if self.at - self.start >= PART_BYTES_MIN {
+            self.close(parts)?;
+        }
+        let mut records: Range<u32> = 0..0;
+        for length in central_headers {
+            if self.at - self.start >= DIRECTORY_PART_BYTES {
+                self.close_with(records.clone(), parts)?;
+                records.start = records.end;
+            }
+            self.at += length;
+            records.end += 1;
+        }
+        self.at += end_records;
+        self.close_with(records, parts)
+    }
+
+    fn close(&mut self, parts: &mut Vec<Part>) -> Result<(), Failure> {
+        self.close_with(0..0, parts)
+    }
+
+    fn close_with(&mut self, directory: Range<u32>, parts: &mut Vec<Part>) -> Result<(), Failure> {
+        if parts.len() >= PARTS_MAX as usize {
+            let mib = self.sizes.aim(parts.len()) / MIB;
+            return Err(Failure::new(
+                FailureKind::TooLarge,
+                format!(
+                    "the archive would need more than the 10,000 parts S3 allows, although parts have grown to {mib} MiB: \
+                     raise --part-size, and --memory with it, or make several archives"
+                ),
+            ));
+        }
+        parts.push(Part { bytes: self.start..self.at, headers: self.first_header..self.entries, directory });
+        self.start = self.at;
+        self.first_header = self.entries;
+        self.bodies = 0;
+        Ok(())
+    }
+}

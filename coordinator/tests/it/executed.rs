@@ -1,0 +1,116 @@
+//! Plans carried out to the last byte: what nodes would upload is the archive the format asks for.
+
+use super::cases::{Case, SplitMix64, object};
+use coordinator::ledger::Ledger;
+use coordinator::work::part_work;
+use proto::archive::zip::{EndRecords, central_header, end_records, local_header};
+use proto::batch::AttemptId;
+use proto::crc::Crc;
+use proto::job::JobId;
+use proto::limits::MIB;
+use proto::part::PartDone;
+use proto::plan::{Entry, PartWork, Piece, Plan};
+
+/// The bytes of a listed object: made of its key, so that no two are alike, and repeating at a length
+/// that no border is a multiple of.
+fn content(key: &str, bytes: u64) -> Vec<u8> {
+    let mut rng = SplitMix64(u64::from(Crc::of(key.as_bytes()).value));
+    let block: Vec<u8> = (0..4_093).map(|_| rng.next() as u8).collect();
+    let mut content = block.repeat(bytes as usize / block.len() + 1);
+    content.truncate(bytes as usize);
+    content
+}
+
+/// What a node does: fetches, hashes, fills in. Returns the part and the CRC of each body.
+fn assemble(work: &PartWork) -> (Vec<u8>, Vec<Crc>) {
+    let mut crcs = vec![Crc::EMPTY; work.bodies.len()];
+    for piece in &work.pieces {
+        if let Piece::Fetch { body, range } = piece {
+            let source = &work.bodies[*body as usize];
+            let object = content(&source.key, source.object_bytes);
+            let crc = &mut crcs[*body as usize];
+            *crc = crc.then(Crc::of(&object[range.start as usize..range.end as usize]));
+        }
+    }
+    for (crc, body) in crcs.iter_mut().zip(&work.bodies) {
+        *crc = crc.then(body.rest);
+    }
+    let mut part = Vec::new();
+    for piece in &work.pieces {
+        match piece {
+            Piece::Literal { bytes, slots } => {
+                let start = part.len();
+                part.extend_from_slice(bytes);
+                for slot in slots {
+                    let at = start + slot.at as usize;
+                    part[at..at + 4].copy_from_slice(&crcs[slot.body as usize].value.to_le_bytes());
+                }
+            }
+            Piece::Fetch { body, range } => {
+                let source = &work.bodies[*body as usize];
+                let object = content(&source.key, source.object_bytes);
+                part.extend_from_slice(&object[range.start as usize..range.end as usize]);
+            }
+        }
+    }
+    (part, crcs)
+}
+
+/// The archive, in one piece and with every CRC known beforehand.
+fn archive(plan: &Plan) -> Vec<u8> {
+    let bytes = |entry: &Entry| content(&entry.object.key, entry.object.size);
+    let crcs: Vec<u32> = plan.entries.iter().map(|entry| Crc::of(&bytes(entry)).value).collect();
+    let mut archive = Vec::new();
+    for (entry, crc) in plan.entries.iter().zip(&crcs) {
+        archive.extend(local_header(&entry.header(*crc)));
+        archive.extend(bytes(entry));
+    }
+    let directory_offset = archive.len() as u64;
+    for (entry, crc) in plan.entries.iter().zip(&crcs) {
+        archive.extend(central_header(&entry.header(*crc)));
+    }
+    archive.extend(end_records(&EndRecords {
+        entries: plan.entries.len() as u64,
+        directory_offset,
+        directory_bytes: archive.len() as u64 - directory_offset,
+        last: plan.entries.last().map(|last| last.header(0)),
+    }));
+    archive
+}
+
+fn execute(case: &Case) {
+    let plan = case.plan().expect("it can be planned");
+    let mut ledger = Ledger::default();
+    ledger.grow(&plan);
+    let mut parts = vec![Vec::new(); plan.parts.len()];
+    while let Some((index, attempt)) = ledger.grant() {
+        let work = part_work(&plan, &ledger, &case.spec.sources, index);
+        let (part, bodies) = assemble(&work);
+        let id = AttemptId { job: JobId(1), part: work.number, attempt };
+        let done = PartDone { id, etag: "etag".into(), crc: Crc::of(&part), bodies };
+        ledger.record(&plan, &done).expect("the report is true to the plan");
+        parts[index] = part;
+    }
+    let made = parts.concat();
+    // Not `assert_eq`, which would print both.
+    assert!(made == archive(&plan), "the archive of {:?} has other bytes", case.objects);
+    assert_eq!(ledger.completed().1, Crc::of(&made));
+}
+
+#[test]
+fn what_nodes_upload_is_the_archive() {
+    let part = 5 * MIB;
+    let listings: [&[u64]; 6] = [
+        &[0],
+        &[1, 0, 2],
+        &[part - 44, part - 43, 12],
+        // The header of the second ends with its part.
+        &[part - 44 - 44, 11 * MIB, 0, 3],
+        &[MIB, 17 * MIB, 100, 11 * MIB],
+        &[300_000; 40],
+    ];
+    for sizes in listings {
+        let objects = sizes.iter().enumerate().map(|(index, size)| object(&format!("{index:05}"), *size));
+        execute(&Case::new(Some(part), objects.collect()));
+    }
+}

@@ -1,0 +1,46 @@
+//! Very many random listings. `ZIPFLEET_PLAN_CASES` says how many; a failure prints how to replay it.
+
+use super::cases::{Case, SplitMix64};
+use proto::failure::FailureKind;
+use std::panic::{catch_unwind, resume_unwind};
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
+}
+
+/// Plans one listing; returns the number of its parts, or `None` when it cannot be archived.
+fn parts_of(seed: u64) -> Option<usize> {
+    let mut rng = SplitMix64(seed);
+    let case = Case::random(&mut rng);
+    match case.plan_and_work(&mut rng) {
+        Ok(plan) => Some(plan.parts.len()),
+        Err(failure) => {
+            assert!(
+                [FailureKind::TooLarge, FailureKind::NothingToArchive].contains(&failure.kind),
+                "{failure}"
+            );
+            None
+        }
+    }
+}
+
+#[test]
+fn many_random_listings_make_faultless_plans() {
+    let first = number("ZIPFLEET_PLAN_SEED", 1);
+    let (mut plans, mut parts) = (0u64, 0);
+    for seed in first..first + number("ZIPFLEET_PLAN_CASES", 2_000) {
+        match catch_unwind(|| parts_of(seed)) {
+            Ok(planned) => {
+                plans += u64::from(planned.is_some());
+                parts += planned.unwrap_or(0);
+            }
+            Err(panic) => {
+                println!(
+                    "replay: ZIPFLEET_PLAN_SEED={seed} ZIPFLEET_PLAN_CASES=1 cargo test -p coordinator --test it many"
+                );
+                resume_unwind(panic);
+            }
+        }
+    }
+    println!("{plans} plans with {parts} parts in all");
+}

@@ -1,0 +1,189 @@
+//! What holds for every plan, and the listings at the edges.
+
+use super::cases::{Case, SplitMix64, cap, object, objects, spec};
+use coordinator::planner::Planner;
+use proptest::prelude::*;
+use proto::failure::{Failure, FailureKind};
+use proto::limits::{FETCH_BYTES, GIB, MIB, PARTS_MAX};
+use proto::listing::SourceObject;
+use proto::plan::Plan;
+
+/// Length of the local header `cases::objects` get, below 4 GiB.
+const HEADER: u64 = 44;
+
+/// Sizes at every edge there is: of S3, of the format and of our own limits.
+fn size() -> impl Strategy<Value = u64> {
+    let edges =
+        [0, 1, 5 * MIB, 8 * MIB, 10 * MIB, 16 * MIB, 21 * MIB, 32 * MIB, 64 * MIB, FETCH_BYTES, 4 * GIB];
+    prop_oneof![
+        4 => (prop::sample::select(edges.to_vec()), 0u64..4).prop_map(|(edge, by)| (edge + by).saturating_sub(2)),
+        4 => (prop::sample::select(edges.to_vec()), 0u64..100).prop_map(|(edge, by)| edge.saturating_sub(by)),
+        2 => 0u64..10_000,
+        1 => 0u64..20 * GIB,
+    ]
+}
+
+fn listing() -> impl Strategy<Value = Vec<SourceObject>> {
+    let sizes = prop_oneof![
+        3 => prop::collection::vec(size(), 1..20),
+        1 => prop::collection::vec(0u64..200_000, 1..400),
+        1 => prop::collection::vec(prop_oneof![GIB..6 * GIB, Just(0xFFFF_FFFE), Just(0xFFFF_FFFF)], 1..5),
+    ];
+    sizes.prop_map(|sizes| objects(&sizes))
+}
+
+fn part_bytes() -> impl Strategy<Value = Option<u64>> {
+    prop_oneof![Just(None), (5 * MIB..64 * MIB).prop_map(Some), (5u64..=64).prop_map(|mib| Some(mib * MIB))]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn plans_and_their_work_have_no_fault(objects in listing(), part_bytes in part_bytes(), seed: u64) {
+        let plan = Case::new(part_bytes, objects).plan_and_work(&mut SplitMix64(seed));
+        prop_assert!(plan.is_ok(), "{plan:?}");
+    }
+
+    #[test]
+    fn the_same_listing_gives_the_same_plan(objects in listing(), part_bytes in part_bytes()) {
+        let case = Case::new(part_bytes, objects);
+        prop_assert_eq!(case.plan(), case.clone().plan());
+    }
+
+    #[test]
+    fn what_stands_in_a_plan_never_changes(objects in listing(), part_bytes in part_bytes(), at: prop::sample::Index) {
+        let case = Case::new(part_bytes, objects);
+        let first = at.index(case.objects.len());
+        let mut planner = Planner::new(&case.spec, case.cap).expect("the job makes sense");
+        for object in &case.objects[..first] {
+            planner.add(object.clone()).expect("it fits");
+        }
+        let early = planner.plan().clone();
+        prop_assert_eq!(early.entries.len(), first);
+        prop_assert_eq!(&early.directory, &None);
+        let whole = case.plan().expect("it fits");
+        prop_assert_eq!(&whole.entries[..first], &early.entries[..]);
+        prop_assert_eq!(&whole.parts[..early.parts.len()], &early.parts[..]);
+        // Planned so far is all but what may still share a part with what comes.
+        let laid_out = early.entries.last().map_or(0, |last| last.data().end);
+        prop_assert!(laid_out - early.bytes() < case.part_bytes_max());
+    }
+}
+
+fn faultless(case: &Case) -> Plan {
+    case.plan_and_work(&mut SplitMix64(1)).expect("it can be planned")
+}
+
+fn failure_of(case: &Case) -> Failure {
+    case.plan().expect_err("it cannot be planned")
+}
+
+/// How long the end records are.
+fn end_records(plan: &Plan) -> u64 {
+    plan.bytes() - plan.directory.as_ref().expect("the plan is finished").end
+}
+
+#[test]
+fn an_object_that_fills_a_part_ends_with_it() {
+    for part in [5 * MIB, 16 * MIB] {
+        for size in part - HEADER - 2..part - HEADER + 3 {
+            let plan = faultless(&Case::new(Some(part), objects(&[size; 3])));
+            if size == part - HEADER {
+                assert!(plan.parts[..3].iter().all(|full| full.size() == part));
+                assert_eq!(plan.parts.len(), 4);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_header_of_a_spanning_entry_may_end_with_its_part() {
+    for left in 0..=HEADER + 2 {
+        let first = 5 * MIB - HEADER - left;
+        faultless(&Case::new(Some(5 * MIB), objects(&[first, 30 * MIB, 1])));
+    }
+}
+
+#[test]
+fn zip64_begins_where_a_value_does_not_fit() {
+    for by in 0..4 {
+        let edge = 0xFFFF_FFFD + by;
+        faultless(&Case::new(None, objects(&[edge, 1, 0])));
+        let offset = faultless(&Case::new(None, objects(&[edge - HEADER, 0])));
+        assert_eq!(offset.entries[1].offset, edge);
+        let directory = faultless(&Case::new(None, objects(&[edge - HEADER])));
+        assert_eq!(end_records(&directory), if edge >= 0xFFFF_FFFF { 98 } else { 22 });
+    }
+    for (count, expected) in [(65_534, 22), (65_535, 98), (65_536, 98)] {
+        let case = Case::new(None, objects(&vec![0; count]));
+        let plan = case.plan().expect("it can be planned");
+        case.judge_plan(&plan);
+        assert_eq!(end_records(&plan), expected);
+    }
+}
+
+/// Twenty bytes before the end record stands the offset of a last entry with a name of 7 bytes, or a time
+/// that needs no extra field and one of 16; at this offset it reads `PK\x06\x07`.
+#[test]
+fn a_last_header_that_reads_as_a_locator_is_followed_by_a_true_one() {
+    let offset = u64::from(u32::from_le_bytes(*b"PK\x06\x07"));
+    for (name, modified) in [("1234567", 0), ("1234567890123456", -1)] {
+        for (by, expected) in [(0, 98), (1, 22)] {
+            let mut last = object(name, 5);
+            last.modified = modified;
+            let plan = faultless(&Case::new(None, vec![object("00000", offset - HEADER + by), last]));
+            assert_eq!((plan.entries[1].offset, end_records(&plan)), (offset + by, expected));
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_parts_are_as_many_as_there_are() {
+    let part = 5 * MIB;
+    let most = PARTS_MAX as usize;
+    let full = vec![part - HEADER; most];
+    assert_eq!(faultless(&Case::new(Some(part), objects(&full[1..]))).parts.len(), most);
+    let failure = failure_of(&Case::new(Some(part), objects(&full)));
+    assert_eq!(failure.kind, FailureKind::TooLarge, "{failure}");
+    assert!(failure.message.contains("10,000 parts") && failure.message.contains("--part-size"), "{failure}");
+
+    // 20 bytes of zip64 besides.
+    let one = part * (u64::from(PARTS_MAX) - 1) - HEADER - 20;
+    assert_eq!(faultless(&Case::new(Some(part), objects(&[one]))).parts.len(), most);
+    assert_eq!(failure_of(&Case::new(Some(part), objects(&[one + part]))).kind, FailureKind::TooLarge);
+}
+
+#[test]
+fn growing_parts_reach_far_and_then_say_so() {
+    let case = |bytes| Case { spec: spec(None), cap: cap(1_024 * MIB), objects: objects(&[bytes]) };
+    let plan = faultless(&case(1_024 * GIB));
+    assert!(plan.parts.len() < 8_000, "{} parts", plan.parts.len());
+    for bytes in [50 * 1_024 * GIB, u64::MAX - 100, u64::MAX] {
+        assert_eq!(failure_of(&case(bytes)).kind, FailureKind::TooLarge);
+    }
+    let many = Case { objects: objects(&[5 * 1_024 * GIB; 20]), ..case(0) };
+    assert_eq!(failure_of(&many).kind, FailureKind::TooLarge);
+}
+
+#[test]
+fn long_directories_take_parts_of_their_own() {
+    let object = |index: u32| object(&format!("{index:05}{}", "x".repeat(900)), u64::from(index % 2));
+    let plan = faultless(&Case::new(Some(5 * MIB), (0..30_000).map(object).collect()));
+    let with_directory = plan.parts.iter().filter(|part| !part.directory.is_empty()).count();
+    assert!(with_directory > 2, "{with_directory} parts");
+}
+
+#[test]
+fn nothing_is_no_archive() {
+    assert_eq!(failure_of(&Case::new(None, Vec::new())).kind, FailureKind::NothingToArchive);
+    faultless(&Case::new(None, objects(&[0])));
+}
+
+#[test]
+fn part_sizes_out_of_range_are_refused() {
+    for bytes in [0, 5 * MIB - 1, 5 * GIB + 1, u64::MAX, 500 * MIB] {
+        let refused = Planner::new(&spec(Some(bytes)), cap(512 * MIB));
+        assert_eq!(refused.expect_err("out of range").kind, FailureKind::BadRequest, "{bytes}");
+    }
+}

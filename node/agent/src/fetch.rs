@@ -1,0 +1,137 @@
+//! One fetch: a range of an object into its region, pinned to the listed ETag, however often the
+//! connection breaks.
+
+use node::assembler::Region;
+use proto::crc::Crc;
+use proto::failure::{Failure, FailureKind, S3ErrorKind};
+use proto::location::Location;
+use proto::plan::Body;
+use proto::retry::backoff;
+use proto_s3::{Error, S3, with_retries};
+
+/// Attempts at one fetch, even if each gains something: a server that resets every connection after a
+/// few bytes must not be asked forever.
+const ATTEMPTS_MAX: u32 = 100;
+
+/// Whether S3's stored checksum vouches for what was fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checked {
+    /// It equals ours.
+    Confirmed,
+    /// The answer brought none.
+    Unknown,
+}
+
+/// Why one request for a region came to nothing.
+enum Trouble {
+    S3(Error),
+    /// All bytes came, and they are not those S3 stores.
+    Damaged,
+    /// The object has another size than was listed, although its ETag is the same.
+    Size,
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::S3(error)
+    }
+}
+
+impl Trouble {
+    fn kind(&self) -> S3ErrorKind {
+        match self {
+            Self::S3(error) => error.kind(),
+            Self::Damaged => S3ErrorKind::Transient,
+            Self::Size => S3ErrorKind::PreconditionFailed,
+        }
+    }
+}
+
+/// Fills `region` with its range of the object behind `body`.
+pub(crate) async fn fetch(s3: &S3, body: &Body, region: &mut Region) -> Result<Checked, Failure> {
+    let mut stored = None;
+    let mut failed = 0;
+    for _ in 0..ATTEMPTS_MAX {
+        let before = region.missing();
+        let trouble = match fill(s3, body, region, &mut stored).await {
+            Ok(()) => match stored {
+                None => return Ok(Checked::Unknown),
+                Some(crc32) if crc32 == region.crc().value => return Ok(Checked::Confirmed),
+                Some(_) => {
+                    region.restart();
+                    Trouble::Damaged
+                }
+            },
+            Err(trouble) => trouble,
+        };
+        failed = if region.missing().start > before.start { 1 } else { failed + 1 };
+        match backoff(trouble.kind(), failed, rand::random()) {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => return Err(give_up(body, trouble)),
+        }
+    }
+    let location = location(body);
+    Err(Failure::new(FailureKind::Unavailable, format!("reading {location} broke off {ATTEMPTS_MAX} times")))
+}
+
+/// One request for what the region misses. A whole object is asked for without a range, because only
+/// then S3 tells the checksum it stores.
+async fn fill(s3: &S3, body: &Body, region: &mut Region, stored: &mut Option<u32>) -> Result<(), Trouble> {
+    let missing = region.missing();
+    let is_whole = missing == (0..body.object_bytes);
+    let range = (!is_whole).then(|| missing.clone());
+    let mut fetched = s3.get(&body.bucket, &body.key, &body.etag, range).await?;
+    if fetched.bytes != missing.end - missing.start {
+        return Err(Trouble::Size);
+    }
+    if is_whole {
+        *stored = fetched.crc32;
+    }
+    while let Some(frame) = fetched.next().await? {
+        region.push(&frame).map_err(|_| Trouble::Size)?;
+    }
+    Ok(())
+}
+
+/// Compares `crc`, that of the whole object, with what S3 stores.
+pub(crate) async fn check_whole(s3: &S3, body: &Body, crc: Crc) -> Result<(), Failure> {
+    let location = location(body);
+    let head = with_retries(async || s3.head(&location).await).await.map_err(|error| give_up(body, Trouble::S3(error)))?;
+    if head.etag.to_string() != body.etag {
+        return Err(changed(body));
+    }
+    match head.crc32 {
+        Some(stored) if stored != crc.value => Err(damaged(body)),
+        _ => Ok(()),
+    }
+}
+
+fn give_up(body: &Body, trouble: Trouble) -> Failure {
+    match trouble {
+        Trouble::Damaged => damaged(body),
+        Trouble::Size => changed(body),
+        Trouble::S3(error) => match error.kind() {
+            S3ErrorKind::PreconditionFailed => changed(body),
+            S3ErrorKind::NoSuchKey => Failure::new(
+                FailureKind::SourceChanged,
+                format!("{} was deleted after it was listed: run the job again", location(body)),
+            ),
+            _ => error.into(),
+        },
+    }
+}
+
+fn changed(body: &Body) -> Failure {
+    let location = location(body);
+    Failure::new(FailureKind::SourceChanged, format!("{location} changed after it was listed: run the job again"))
+}
+
+/// Worth another attempt by the coordinator: the damage may have happened on the way.
+fn damaged(body: &Body) -> Failure {
+    let location = location(body);
+    Failure::new(FailureKind::Corrupt, format!("the bytes of {location} disagree with the CRC-32 that S3 stores for it"))
+}
+
+fn location(body: &Body) -> Location {
+    Location { bucket: body.bucket.clone(), key: body.key.clone() }
+}

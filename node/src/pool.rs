@@ -1,0 +1,73 @@
+//! Part buffers kept for the next part: the pages of a fresh one cost as much to get from the kernel as
+//! hashing what goes into it.
+
+use bytes::{Bytes, BytesMut};
+
+/// Spare buffers, at most as many bytes as nobody else needs.
+#[derive(Debug, Default)]
+pub struct Pool {
+    spare: Vec<BytesMut>,
+}
+
+impl Pool {
+    /// A buffer for `bytes` bytes; of the spare ones only as many are kept as fit into `room_bytes`
+    /// beside it.
+    pub fn take(&mut self, bytes: u64, room_bytes: u64) -> BytesMut {
+        let fits = |buffer: &BytesMut| buffer.capacity() as u64 >= bytes && buffer.capacity() as u64 <= bytes.saturating_mul(2);
+        let buffer = self.spare.iter().position(fits).map(|index| self.spare.swap_remove(index));
+        while self.spare_bytes() > room_bytes {
+            self.spare.pop();
+        }
+        buffer.unwrap_or_default()
+    }
+
+    /// Takes back what was uploaded, if nobody else still looks at it.
+    pub fn put(&mut self, bytes: Bytes) {
+        if let Ok(mut buffer) = bytes.try_into_mut() {
+            buffer.clear();
+            self.spare.push(buffer);
+        }
+    }
+
+    fn spare_bytes(&self) -> u64 {
+        self.spare.iter().map(|buffer| buffer.capacity() as u64).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_comes_back_without_a_new_allocation() {
+        let mut pool = Pool::default();
+        let mut buffer = pool.take(100, 0);
+        buffer.reserve(100);
+        buffer.extend_from_slice(&[7; 100]);
+        let place = buffer.as_ptr();
+        pool.put(buffer.freeze());
+        let again = pool.take(90, 0);
+        assert_eq!((again.as_ptr(), again.len()), (place, 0));
+    }
+
+    #[test]
+    fn spare_buffers_yield_to_those_in_use() {
+        let mut pool = Pool::default();
+        for _ in 0..3 {
+            pool.put(BytesMut::with_capacity(100).freeze());
+        }
+        pool.take(1_000, 250);
+        assert_eq!(pool.spare_bytes(), 200);
+        pool.take(1_000, 0);
+        assert_eq!(pool.spare_bytes(), 0);
+    }
+
+    #[test]
+    fn a_buffer_still_shared_is_left_alone() {
+        let mut pool = Pool::default();
+        let bytes = Bytes::from(vec![1; 10]);
+        let shared = bytes.clone();
+        pool.put(bytes);
+        assert_eq!((pool.spare_bytes(), &shared[..]), (0, &[1; 10][..]));
+    }
+}

@@ -1,0 +1,113 @@
+//! How S3 writes keys, checksums and ranges.
+
+use std::ops::Range;
+
+use aws_sdk_s3::types::ChecksumType;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use proto::limits::KEY_BYTES_MAX;
+
+/// Undoes `encoding-type=url`, which is form encoding: `+` is a space, `%2B` a plus. `None` when the result
+/// is no legal key.
+pub(crate) fn url_decoded_key(encoded: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(encoded.len());
+    let mut rest = encoded.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let high = char::from(rest.next()?).to_digit(16)?;
+                let low = char::from(rest.next()?).to_digit(16)?;
+                u8::try_from(high << 4 | low).ok()?
+            }
+            other => other,
+        });
+    }
+    let key = String::from_utf8(bytes).ok()?;
+    (1..=KEY_BYTES_MAX).contains(&key.len()).then_some(key)
+}
+
+/// A CRC-32 as S3 writes checksums: base64 of its four bytes, the most significant first.
+pub(crate) fn crc32_to_base64(crc32: u32) -> String {
+    BASE64_STANDARD.encode(crc32.to_be_bytes())
+}
+
+/// The stored CRC-32 of a whole object. One of type COMPOSITE says nothing of the object's bytes: it is the
+/// CRC of its parts' CRCs.
+pub(crate) fn whole_crc32(kind: Option<&ChecksumType>, base64: Option<&str>) -> Option<u32> {
+    if kind != Some(&ChecksumType::FullObject) {
+        return None;
+    }
+    crc32_from_base64(base64?)
+}
+
+/// Reads a CRC-32 as S3 writes checksums.
+pub(crate) fn crc32_from_base64(base64: &str) -> Option<u32> {
+    let bytes = BASE64_STANDARD.decode(base64).ok()?;
+    Some(u32::from_be_bytes(bytes.try_into().ok()?))
+}
+
+/// The Range header for `range`, which must not be empty: HTTP cannot ask for no bytes.
+pub(crate) fn range_header(range: &Range<u64>) -> String {
+    assert!(!range.is_empty(), "HTTP cannot ask for an empty range");
+    format!("bytes={}-{}", range.start, range.end - 1)
+}
+
+/// Reads `bytes first-last/total` of a Content-Range header.
+pub(crate) fn content_range(header: &str) -> Option<Range<u64>> {
+    let (range, _total) = header.strip_prefix("bytes ")?.split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    Some(first.parse().ok()?..last.parse::<u64>().ok()?.checked_add(1)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_survive_the_url_encoding() {
+        for (encoded, key) in [
+            ("a/b.txt", "a/b.txt"),
+            ("two+words", "two words"),
+            ("1%2B1", "1+1"),
+            ("line%0Abreak%00", "line\nbreak\0"),
+            ("%252F", "%2F"),
+            ("caf%C3%A9", "café"),
+            ("plain-é", "plain-é"),
+            ("%3c%26%22%3E", "<&\">"),
+        ] {
+            assert_eq!(url_decoded_key(encoded).as_deref(), Some(key));
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        for encoded in ["", "%", "%2", "%zz", "%+1", "%FF", &"k".repeat(1_025)] {
+            assert_eq!(url_decoded_key(encoded), None, "{encoded}");
+        }
+        assert!(url_decoded_key(&"%41".repeat(1_024)).is_some());
+    }
+
+    #[test]
+    fn only_whole_object_checksums_count() {
+        let base64 = crc32_to_base64(0xCBF4_3926);
+        assert_eq!(base64, "y/Q5Jg==");
+        assert_eq!(whole_crc32(Some(&ChecksumType::FullObject), Some(&base64)), Some(0xCBF4_3926));
+        assert_eq!(whole_crc32(Some(&ChecksumType::Composite), Some(&base64)), None);
+        assert_eq!(whole_crc32(None, Some(&base64)), None);
+        for malformed in ["", "y/Q5Jg==-2", "AAAA", "AAAAAAA="] {
+            assert_eq!(whole_crc32(Some(&ChecksumType::FullObject), Some(malformed)), None);
+        }
+    }
+
+    #[test]
+    fn ranges() {
+        assert_eq!(range_header(&(0..1)), "bytes=0-0");
+        assert_eq!(range_header(&(5..10)), "bytes=5-9");
+        assert_eq!(content_range("bytes 5-9/100"), Some(5..10));
+        assert_eq!(content_range("bytes 5-9/*"), Some(5..10));
+        for malformed in ["", "bytes */100", "bytes 5-/9", "5-9/100", "bytes 0-18446744073709551615/1"] {
+            assert_eq!(content_range(malformed), None, "{malformed}");
+        }
+    }
+}

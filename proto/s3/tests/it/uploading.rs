@@ -1,0 +1,167 @@
+//! Multipart uploads from beginning to end.
+
+use bytes::Bytes;
+use proto::batch::Upload;
+use proto::complete::{CompletedPart, Completion};
+use proto::crc::Crc;
+use proto::failure::{Failure, FailureKind, S3ErrorKind};
+use proto::job::JobId;
+use proto::plan::PartNumber;
+use simulations_s3::{Fault, FaultKind, Occasion, Op, Rope};
+
+use crate::support::{BUCKET, World, at, world};
+
+const KEY: &str = "zips/out +1.zip";
+const JOB: JobId = JobId(0xfeed);
+
+async fn begun(world: &World) -> Upload {
+    world.s3.create_upload(&at(KEY), JOB).await.expect("it begins")
+}
+
+fn part(number: u32, bytes: usize) -> (PartNumber, Bytes, Crc) {
+    let body = Bytes::from(vec![number as u8; bytes]);
+    let crc = Crc::of(&body);
+    (PartNumber(number), body, crc)
+}
+
+/// An upload of two parts and what completes it.
+async fn uploaded(world: &World) -> Completion {
+    let upload = begun(world).await;
+    let mut completion = Completion { upload, parts: Vec::new(), archive: Crc::EMPTY, no_overwrite: false };
+    for (number, body, crc) in [part(1, 5 << 20), part(2, 10)] {
+        let etag = world.s3.upload_part(&completion.upload, number, body, crc).await.expect("it uploads");
+        completion.parts.push(CompletedPart { number, etag });
+        completion.archive = completion.archive.then(crc);
+    }
+    completion
+}
+
+async fn refused(world: &World, completion: &Completion) -> S3ErrorKind {
+    let error = world.s3.complete_upload(completion).await.expect_err("it is refused");
+    assert_eq!(error.operation(), "CompleteMultipartUpload");
+    assert!(error.to_string().contains("s3://bucket/zips/out +1.zip"), "{error}");
+    error.kind()
+}
+
+#[tokio::test]
+async fn from_beginning_to_end() {
+    let world = world().await;
+    let completion = uploaded(&world).await;
+    assert_eq!(world.s3.has_parts(&completion.upload).await, Ok(true));
+    let etag = world.s3.complete_upload(&completion).await.expect("it completes");
+    let head = world.s3.head(&at(KEY)).await.expect("it is there");
+    assert_eq!(head.etag.to_string(), etag);
+    assert_eq!(head.size, completion.archive.bytes);
+    assert_eq!(head.crc32, Some(completion.archive.value));
+    assert_eq!(head.job, Some(JOB));
+    let object = world.twin.object(BUCKET, KEY).expect("it is there");
+    assert_eq!(object.content_type.as_deref(), Some("application/zip"));
+    assert_eq!(object.content.crc32(), completion.archive.value);
+    assert!(world.twin.uploads().is_empty());
+    let counts = world.s3.requests();
+    assert_eq!((counts.create, counts.upload_part, counts.complete, counts.list_other), (1, 2, 1, 1));
+    assert_eq!(counts.bytes_sent, completion.archive.bytes);
+}
+
+#[tokio::test]
+async fn aborting_leaves_nothing_and_may_be_repeated() {
+    let world = world().await;
+    let upload = begun(&world).await;
+    assert_eq!(world.s3.has_parts(&upload).await, Ok(false));
+    for _ in 0..2 {
+        assert_eq!(world.s3.abort_upload(&upload).await, Ok(()));
+    }
+    assert!(world.twin.uploads().is_empty());
+    let error = world.s3.has_parts(&upload).await.expect_err("it is gone");
+    assert_eq!(error.kind(), S3ErrorKind::NoSuchUpload);
+    let (number, body, crc) = part(1, 10);
+    let error = world.s3.upload_part(&upload, number, body, crc).await.expect_err("it is gone");
+    assert_eq!(error.kind(), S3ErrorKind::NoSuchUpload);
+    assert_eq!(world.s3.requests().abort, 2);
+}
+
+#[tokio::test]
+async fn damaged_parts_are_not_accepted() {
+    for fault in [FaultKind::Corrupt, FaultKind::ResetDuring, FaultKind::ResetBefore] {
+        let world = world().await;
+        let upload = begun(&world).await;
+        world.twin.add_fault(Fault::new(Op::UploadPart, fault).on(Occasion::First(1)));
+        let (number, body, crc) = part(1, 6 << 20);
+        let error =
+            world.s3.upload_part(&upload, number, body.clone(), crc).await.expect_err("it is damaged");
+        assert_eq!(error.kind(), S3ErrorKind::Transient, "{error}");
+        assert!(error.to_string().contains("cannot upload part 1 of s3://bucket/zips/"), "{error}");
+        assert_eq!(world.s3.requests().bytes_sent, 0);
+        world.s3.upload_part(&upload, number, body, crc).await.expect("the second attempt uploads");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_archive_never_comes_to_be() {
+    let world = world().await;
+    let right = uploaded(&world).await;
+    let mut wrong_crc = right.clone();
+    wrong_crc.archive.value ^= 1;
+    let mut wrong_size = right.clone();
+    wrong_size.archive.bytes += 1;
+    let mut wrong_part = right.clone();
+    wrong_part.parts[0].etag = "00000000000000000000000000000000".into();
+    let mut unordered = right.clone();
+    unordered.parts.reverse();
+    for completion in [wrong_crc, wrong_size, wrong_part, unordered] {
+        assert_eq!(refused(&world, &completion).await, S3ErrorKind::Mismatch);
+        assert!(world.twin.object(BUCKET, KEY).is_none());
+    }
+    world.s3.complete_upload(&right).await.expect("the right one completes");
+}
+
+#[tokio::test]
+async fn parts_too_small_are_a_mismatch() {
+    let world = world().await;
+    let upload = begun(&world).await;
+    let mut completion = Completion { upload, parts: Vec::new(), archive: Crc::EMPTY, no_overwrite: false };
+    for (number, body, crc) in [part(1, 10), part(2, 10)] {
+        let etag = world.s3.upload_part(&completion.upload, number, body, crc).await.expect("it uploads");
+        completion.parts.push(CompletedPart { number, etag });
+        completion.archive = completion.archive.then(crc);
+    }
+    assert_eq!(refused(&world, &completion).await, S3ErrorKind::Mismatch);
+}
+
+#[tokio::test]
+async fn nothing_is_overwritten_when_told_so() {
+    let world = world().await;
+    world.twin.put(BUCKET, KEY, Rope::from("dear"));
+    let mut completion = uploaded(&world).await;
+    completion.no_overwrite = true;
+    let error = world.s3.complete_upload(&completion).await.expect_err("it is refused");
+    assert_eq!(error.kind(), S3ErrorKind::PreconditionFailed);
+    assert!(error.to_string().contains("an object at the destination already"), "{error}");
+    assert_eq!(Failure::from(error).kind, FailureKind::Destination);
+    assert_eq!(world.twin.object(BUCKET, KEY).expect("it is there").content, Rope::from("dear"));
+
+    world.twin.delete(BUCKET, KEY);
+    assert_eq!(refused(&world, &completion).await, S3ErrorKind::Conflict);
+}
+
+#[tokio::test]
+async fn errors_within_a_200_are_seen() {
+    let world = world().await;
+    let completion = uploaded(&world).await;
+    world
+        .twin
+        .add_fault(Fault::new(Op::CompleteMultipartUpload, FaultKind::ErrorIn200).on(Occasion::First(1)));
+    assert_eq!(refused(&world, &completion).await, S3ErrorKind::Transient);
+    world.s3.complete_upload(&completion).await.expect("the second attempt completes");
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_found_out_by_the_job_id() {
+    let world = world().await;
+    let completion = uploaded(&world).await;
+    world
+        .twin
+        .add_fault(Fault::new(Op::CompleteMultipartUpload, FaultKind::LostAnswer).on(Occasion::First(1)));
+    assert_eq!(refused(&world, &completion).await, S3ErrorKind::Transient);
+    assert_eq!(world.s3.head(&at(KEY)).await.expect("it is there").job, Some(JOB));
+}

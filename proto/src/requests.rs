@@ -1,0 +1,58 @@
+//! Requests by kind, and what S3 charges for them.
+
+use serde::{Deserialize, Serialize};
+
+/// US dollars for one PUT, COPY, POST or LIST request to S3 Standard in us-east-1
+/// (<https://aws.amazon.com/s3/pricing/>, "Requests & data retrievals", 2026).
+const WRITE_OR_LIST_USD: f64 = 0.005 / 1_000.0;
+/// US dollars for one GET or HEAD request, same source.
+const READ_USD: f64 = 0.0004 / 1_000.0;
+
+/// Requests of each kind, retries and failures included, and bytes moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestCounts {
+    /// ListObjectsV2 requests.
+    pub list: u64,
+    /// HeadObject requests.
+    pub head: u64,
+    /// GetObject requests.
+    pub get: u64,
+    /// CreateMultipartUpload requests.
+    pub create: u64,
+    /// UploadPart requests.
+    pub upload_part: u64,
+    /// CompleteMultipartUpload requests.
+    pub complete: u64,
+    /// AbortMultipartUpload requests, which are free.
+    pub abort: u64,
+    /// ListParts and ListMultipartUploads requests.
+    pub list_other: u64,
+    /// Bytes of objects received.
+    pub bytes_received: u64,
+    /// Bytes of parts that S3 has confirmed.
+    pub bytes_sent: u64,
+}
+
+impl RequestCounts {
+    /// What the requests cost at the prices of S3 Standard in us-east-1, in US dollars. Moving the bytes
+    /// costs nothing within a region.
+    #[must_use]
+    pub fn price_usd(&self) -> f64 {
+        let write_or_list = self.list + self.create + self.upload_part + self.complete + self.list_other;
+        write_or_list as f64 * WRITE_OR_LIST_USD + (self.head + self.get) as f64 * READ_USD
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_price_of_fifteen_gigabytes() {
+        let counts =
+            RequestCounts { list: 3, get: 3_000, create: 1, upload_part: 900, complete: 1, ..Default::default() };
+        let dollars = 905.0 * 0.005 / 1_000.0 + 3_000.0 * 0.0004 / 1_000.0;
+        assert!((counts.price_usd() - dollars).abs() < 1e-12);
+        assert_eq!(RequestCounts { abort: 7, ..Default::default() }.price_usd(), 0.0);
+    }
+}
