@@ -182,10 +182,13 @@ impl ResourceArgs {
 /// `zip`.
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct ZipArgs {
-    /// What to archive, and last where to: s3://bucket/prefix/ or s3://bucket/prefix* for all below,
-    /// s3://bucket/key for one object.
-    #[arg(value_names = ["SOURCE", "DEST"], num_args = 2.., required = true)]
-    addresses: Vec<String>,
+    /// What to archive: s3://bucket/prefix/ or s3://bucket/prefix* for all below, s3://bucket/key for one
+    /// object.
+    #[arg(value_name = "SOURCE", required = true)]
+    sources: Vec<String>,
+    /// Where to put the archive: s3://bucket/key.
+    #[arg(value_name = "DEST", required = true)]
+    destination: String,
     #[command(flatten)]
     names: NameArgs,
     /// Fail if there is an object at DEST already.
@@ -206,11 +209,8 @@ pub(crate) struct ZipArgs {
 impl ZipArgs {
     /// The job asked for.
     pub(crate) fn spec(&self) -> Result<JobSpec, String> {
-        let [sources @ .., destination] = self.addresses.as_slice() else {
-            return Err("name at least one source and a destination".to_owned());
-        };
-        let destination = parse_object(destination).map_err(|error| error.to_string())?;
-        let mut spec = job_spec(parse_sources(sources)?, destination, self.names.clone());
+        let destination = parse_object(&self.destination).map_err(|error| error.to_string())?;
+        let mut spec = job_spec(parse_sources(&self.sources)?, destination, self.names.clone());
         spec.no_overwrite = self.no_overwrite;
         spec.part_bytes = self.part_size;
         Ok(spec)

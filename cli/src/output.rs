@@ -94,9 +94,13 @@ pub(crate) fn rate(bytes: u64, seconds: f64) -> String {
     format!("{:.2} GB/s", bytes as f64 / seconds.max(1e-3) / 1e9)
 }
 
-/// `1 thing`, `2 things`.
+/// `1 thing`, `2 things`, `3 entries`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+    match (number, noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, None) => format!("{number} {noun}s"),
+    }
 }
 
 /// Requests by kind, with their price.

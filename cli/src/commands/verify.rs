@@ -59,11 +59,11 @@ pub(super) fn describe(report: &Report) -> String {
     let (broken, unusual) = (report.findings.count(Severity::Broken), report.findings.count(Severity::Unusual));
     let verdict = match (broken, unusual) {
         (0, 0) => "right in every byte".to_owned(),
-        (0, unusual) => format!("right, with {}", count(unusual, "peculiarity").replace("peculiaritys", "peculiarities")),
+        (0, unusual) => format!("right, with {}", count(unusual, "peculiarity")),
         (broken, 0) => format!("WRONG: {}", count(broken, "fault")),
         (broken, unusual) => format!("WRONG: {} and {unusual} more remarks", count(broken, "fault")),
     };
-    let mut text = format!("{verdict}; {} entries, the contents of {} checked, {}", report.entries, report.checked, size(report.bytes));
+    let mut text = format!("{verdict}; {}, the contents of {} checked, {}", count(report.entries, "entry"), report.checked, size(report.bytes));
     for (kind, found) in report.findings.iter() {
         text.push_str(&format!("\n  {} ({}):", kind.title(), found.count));
         for example in &found.examples {

@@ -110,7 +110,7 @@ impl Made {
         let seconds = summary.total_ms as f64 / 1e3;
         let mut text = format!(
             "{destination}: {}, {} in {} ({} s, {}), CRC-32 {:08x} verified by S3",
-            count(summary.entries, "entry").replace("entrys", "entries"),
+            count(summary.entries, "entry"),
             size(summary.bytes),
             count(summary.parts, "part"),
             seconds,

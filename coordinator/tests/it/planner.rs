@@ -29,7 +29,9 @@ fn listing() -> impl Strategy<Value = Vec<SourceObject>> {
         1 => prop::collection::vec(0u64..200_000, 1..400),
         1 => prop::collection::vec(prop_oneof![GIB..6 * GIB, Just(0xFFFF_FFFE), Just(0xFFFF_FFFF)], 1..5),
     ];
-    sizes.prop_map(|sizes| objects(&sizes))
+    // Parts of 5 MiB hold 48 GiB.
+    let fits = |sizes: &Vec<u64>| sizes.iter().sum::<u64>() < 45 * GIB;
+    sizes.prop_filter("needs more than 10,000 parts", fits).prop_map(|sizes| objects(&sizes))
 }
 
 fn part_bytes() -> impl Strategy<Value = Option<u64>> {
@@ -164,6 +166,17 @@ fn growing_parts_reach_far_and_then_say_so() {
     }
     let many = Case { objects: objects(&[5 * 1_024 * GIB; 20]), ..case(0) };
     assert_eq!(failure_of(&many).kind, FailureKind::TooLarge);
+}
+
+/// Or the directory's part, which waits for all others, would be the last large one to be transferred.
+#[test]
+fn little_data_shares_a_part_with_the_directory() {
+    for size in [4 * MIB, 5 * MIB, 9 * MIB, 15 * MIB] {
+        let plan = faultless(&Case::new(None, objects(&[16 * MIB - HEADER, size])));
+        let directory = plan.directory.clone().expect("the plan is finished");
+        let last = plan.parts.last().expect("there are parts");
+        assert!(directory.start - last.bytes.start < 5 * MIB, "{} bytes", directory.start - last.bytes.start);
+    }
 }
 
 #[test]

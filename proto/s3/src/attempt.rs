@@ -84,18 +84,16 @@ impl S3 {
             range = target.range.as_ref().map(tracing::field::debug),
         );
         // Boxed because the SDK's futures are several KiB each and would make up most of every caller's.
-        match tokio::time::timeout(limit, Box::pin(request)).instrument(span.clone()).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
-                let error = self.explain(target, &error);
-                span.in_scope(|| tracing::debug!(%error, kind = ?error.kind(), "failed"));
-                Err(error)
-            }
+        let error = match tokio::time::timeout(limit, Box::pin(request)).instrument(span.clone()).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => self.explain(target, &error),
             Err(_) => {
                 let reason = format!("no answer from {} within {} s", self.endpoint, limit.as_secs());
-                Err(target.error(S3ErrorKind::Transient, &reason))
+                target.error(S3ErrorKind::Transient, &reason)
             }
-        }
+        };
+        span.in_scope(|| tracing::debug!(%error, kind = ?error.kind(), "failed"));
+        Err(error)
     }
 
     fn explain<E>(&self, target: &Target<'_>, error: &SdkError<E, HttpResponse>) -> Error

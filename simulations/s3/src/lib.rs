@@ -31,7 +31,7 @@ mod wire;
 pub use behaviour::access::{Denial, ParseDenialError};
 pub use behaviour::fault::{Fault, FaultKind, Occasion, ParseFaultError};
 pub use behaviour::model::{Model, ModelEntry, ParseModelError, Setting, Timing};
-pub use content::{Algorithm, Checksum, ChecksumKind, Rope};
+pub use content::{Algorithm, Checksum, ChecksumKind, Rope, UnknownAlgorithm};
 pub use op::{Op, UnknownOp};
 pub use twin::{Twin, TwinOptions};
 pub use views::{ObjectView, PartView, PutAttributes, StoredChecksum, UploadView};

@@ -45,7 +45,7 @@ pub struct Checksum {
     pub value: String,
 }
 
-/// What a name that is no algorithm of S3 was.
+/// A name that is no algorithm of S3.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not one of CRC32, CRC32C, CRC64NVME, SHA1, SHA256")]
 pub struct UnknownAlgorithm(String);

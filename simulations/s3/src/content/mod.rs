@@ -9,7 +9,7 @@ mod intern;
 mod rope;
 mod synthetic;
 
-pub use checksum::{Algorithm, Checksum, ChecksumKind};
+pub use checksum::{Algorithm, Checksum, ChecksumKind, UnknownAlgorithm};
 pub(crate) use intern::Interner;
 pub use rope::Rope;
 pub(crate) use synthetic::mix;

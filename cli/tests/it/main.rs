@@ -1,0 +1,8 @@
+//! The program end to end, against S3's twin on a free port: what it makes, and what it does when it cannot.
+
+mod bad_input;
+mod failures;
+mod memory;
+mod pinning;
+mod signals;
+mod support;
