@@ -125,6 +125,10 @@ fn shipped(path: &Path) -> String {
     text.split("\n#[cfg(test)]").next().unwrap_or_default().to_owned()
 }
 
+fn without_comments(text: &str) -> String {
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
 /// The names in a manifest's `[dependencies]`.
 fn dependencies(manifest: &str) -> BTreeSet<String> {
     let section = manifest.split("\n[dependencies]\n").nth(1).unwrap_or_default();
@@ -188,7 +192,7 @@ fn the_plan_checker_knows_nothing_of_how_plans_are_made() {
     let mut seen = 0;
     for path in checker {
         seen += 1;
-        let text = shipped(path);
+        let text = without_comments(&shipped(path));
         for word in ["proto::archive", "crate::planner", "crate::work", "crate::directory"] {
             assert!(!text.contains(word), "{} must not use {word}", path.display());
         }

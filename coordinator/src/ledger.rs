@@ -143,8 +143,10 @@ impl Ledger {
         for (entry, crc) in part.headers.clone().filter(with_data).zip(&done.bodies) {
             self.crc32[entry as usize] = crc.value;
         }
+        if self.rows[index].state == PartState::Ready {
+            self.ready.retain(|ready| *ready != index);
+        }
         self.rows[index].state = PartState::Done { etag: Etag::parse(&done.etag), crc: done.crc };
-        self.ready.retain(|ready| *ready != index);
         self.done += 1;
         self.bytes_done += part.size();
         if self.directory_from.is_none_or(|from| index < from) {

@@ -4,5 +4,6 @@ mod bad_input;
 mod failures;
 mod memory;
 mod pinning;
+mod readers;
 mod signals;
 mod support;
