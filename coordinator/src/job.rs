@@ -6,7 +6,7 @@ use proto::batch::Upload;
 use proto::complete::Completion;
 use proto::failure::Failure;
 use proto::job::{JobId, JobSpec, NodeShare, Progress, Stage, Summary};
-use proto::plan::PartWork;
+use proto::plan::{Part, PartWork};
 
 use crate::ledger::Ledger;
 use crate::planner::Planner;
@@ -86,10 +86,18 @@ impl Job {
         Some(self.planner.plan().parts[index].size())
     }
 
-    /// The pieces of the part at `index`.
+    /// The pieces of the part at `index`, which is about to be made.
+    ///
+    /// # Panics
+    /// When it holds a record of the directory whose CRC is not known. S3 could not tell that such an
+    /// archive is wrong, so it must not come into being.
     #[must_use]
     pub fn work(&self, index: usize) -> PartWork {
-        part_work(self.planner.plan(), &self.ledger, &self.spec.sources, index)
+        let plan = self.planner.plan();
+        let Part { headers, directory, .. } = &plan.parts[index];
+        let is_known = |entry: u32| headers.contains(&entry) || self.ledger.knows_crc32(entry);
+        assert!(directory.clone().all(is_known), "the directory waits for every CRC in it");
+        part_work(plan, &self.ledger, &self.spec.sources, index)
     }
 
     /// Credits a node with a finished part.

@@ -7,7 +7,7 @@ use proto::complete::CompletedPart;
 use proto::crc::Crc;
 use proto::listing::Etag;
 use proto::part::PartDone;
-use proto::plan::{PartNumber, Plan};
+use proto::plan::{Entry, PartNumber, Plan};
 
 /// The state of a part. It moves from waiting to ready to granted to done; a failed or lost attempt
 /// takes it back from granted to ready.
@@ -27,6 +27,8 @@ enum PartState {
 #[derive(Clone, Debug)]
 struct Row {
     state: PartState,
+    /// Whether it brings CRCs that the directory needs.
+    holds_entries: bool,
     /// Attempts granted so far.
     attempts: u32,
     /// Attempts that failed so far.
@@ -53,26 +55,31 @@ pub struct Ledger {
     rows: Vec<Row>,
     /// Parts that can be granted, the most urgent first.
     ready: VecDeque<usize>,
-    /// CRC-32 of each entry, 0 until known.
+    /// CRC-32 of each entry; `crc32_known` tells which are.
     crc32: Vec<u32>,
+    crc32_known: Vec<bool>,
     done: usize,
     bytes_done: u64,
     /// Parts that hold entries or their data, and are not done.
-    open_before_directory: usize,
+    open_with_entries: usize,
+    /// First part that holds some of the directory.
     directory_from: Option<usize>,
 }
 
 impl Ledger {
     /// Takes in what has been added to the plan since the last call.
     pub fn grow(&mut self, plan: &Plan) {
+        let is_empty = |entry: &Entry| entry.object.size == 0;
+        self.crc32_known.extend(plan.entries[self.crc32.len()..].iter().map(is_empty));
         self.crc32.resize(plan.entries.len(), 0);
         let directory_start = plan.directory.as_ref().map_or(u64::MAX, |directory| directory.start);
         for index in self.rows.len()..plan.parts.len() {
-            let state = if plan.parts[index].bytes.end > directory_start {
+            let part = &plan.parts[index];
+            let holds_directory = part.bytes.end > directory_start;
+            let state = if holds_directory {
                 self.directory_from.get_or_insert(index);
                 PartState::Waiting(0)
             } else {
-                self.open_before_directory += 1;
                 match plan.continuation(index).len() {
                     0 => PartState::Ready,
                     others => PartState::Waiting(others),
@@ -81,7 +88,9 @@ impl Ledger {
             if state == PartState::Ready {
                 self.ready.push_back(index);
             }
-            self.rows.push(Row { state, attempts: 0, failures: 0 });
+            let holds_entries = !holds_directory || !part.headers.is_empty();
+            self.open_with_entries += usize::from(holds_entries);
+            self.rows.push(Row { state, holds_entries, attempts: 0, failures: 0 });
         }
         self.release_directory();
     }
@@ -142,6 +151,7 @@ impl Ledger {
         }
         for (entry, crc) in part.headers.clone().filter(with_data).zip(&done.bodies) {
             self.crc32[entry as usize] = crc.value;
+            self.crc32_known[entry as usize] = true;
         }
         if self.rows[index].state == PartState::Ready {
             self.ready.retain(|ready| *ready != index);
@@ -149,9 +159,7 @@ impl Ledger {
         self.rows[index].state = PartState::Done { etag: Etag::parse(&done.etag), crc: done.crc };
         self.done += 1;
         self.bytes_done += part.size();
-        if self.directory_from.is_none_or(|from| index < from) {
-            self.open_before_directory -= 1;
-        }
+        self.open_with_entries -= usize::from(self.rows[index].holds_entries);
         if is_data_only {
             self.release_header(plan, index);
         }
@@ -173,11 +181,15 @@ impl Ledger {
         }
     }
 
+    /// Lets parts of the directory go once every CRC in them is known. The first of them may hold the
+    /// last entries too: it needs not wait for itself, but those behind it wait for it.
     fn release_directory(&mut self) {
-        let Some(from) = self.directory_from.filter(|_| self.open_before_directory == 0) else { return };
+        let Some(from) = self.directory_from else { return };
         for index in from..self.rows.len() {
-            if self.rows[index].state == PartState::Waiting(0) {
-                self.rows[index].state = PartState::Ready;
+            let row = &mut self.rows[index];
+            let is_own = usize::from(row.holds_entries);
+            if row.state == PartState::Waiting(0) && self.open_with_entries == is_own {
+                row.state = PartState::Ready;
                 self.ready.push_back(index);
             }
         }
@@ -187,6 +199,12 @@ impl Ledger {
     #[must_use]
     pub fn crc32(&self, entry: u32) -> u32 {
         self.crc32[entry as usize]
+    }
+
+    /// Whether the CRC-32 of an entry's bytes is known.
+    #[must_use]
+    pub fn knows_crc32(&self, entry: u32) -> bool {
+        self.crc32_known[entry as usize]
     }
 
     /// CRC of several finished parts one after the other.

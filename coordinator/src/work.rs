@@ -12,7 +12,7 @@ use crate::directory;
 use crate::ledger::Ledger;
 
 /// The pieces of the part at `index`. All that its header slots do not hold themselves must be in the
-/// ledger: the part must be ready.
+/// ledger, or stand as 0 where they go: good enough to count requests, not to be uploaded.
 #[must_use]
 pub fn part_work(plan: &Plan, ledger: &Ledger, sources: &[Source], index: usize) -> PartWork {
     let part = &plan.parts[index];

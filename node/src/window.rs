@@ -4,24 +4,59 @@ use std::collections::VecDeque;
 
 use proto::batch::{Assignment, Upload};
 use proto::job::JobId;
+use proto::plan::{PartWork, Piece};
+
+/// Parts begun whatever their requests: one is uploaded while others are fetched.
+const PARTS_AHEAD: usize = 4;
+/// How many times over the requests of the parts begun may fill those in flight.
+const ROUNDS_AHEAD: usize = 4;
+
+/// What a part costs from its beginning to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Memory for its body, in bytes.
+    pub bytes: u64,
+    /// Requests: its fetches and its upload.
+    pub requests: usize,
+}
+
+impl Cost {
+    /// What `work` costs.
+    #[must_use]
+    pub fn of(work: &PartWork) -> Self {
+        let fetches = work.pieces.iter().filter(|piece| matches!(piece, Piece::Fetch { .. })).count();
+        Self { bytes: work.bytes, requests: fetches + 1 }
+    }
+}
 
 /// Parts granted to a node, and which of them may begin.
 ///
 /// What is begun holds a buffer of its part's size until it is uploaded; what waits holds none. So the
 /// sum of the sizes begun is the memory the node pays, and it never exceeds the budget, but for a part
-/// that is alone.
+/// that is alone. Nor is more begun than keeps the node's requests busy: parts of a thousand small
+/// objects would fill the memory and all end together, instead of one after the other.
 #[derive(Debug)]
 pub struct Window {
     budget_bytes: u64,
     begun_bytes: u64,
+    requests_max: usize,
+    begun_requests: usize,
+    begun_parts: usize,
     waiting: VecDeque<(Upload, Assignment)>,
 }
 
 impl Window {
-    /// A window of `budget_bytes` bytes of part bodies.
+    /// A window of `budget_bytes` bytes of part bodies, on a node with `concurrency` requests in flight.
     #[must_use]
-    pub fn new(budget_bytes: u64) -> Self {
-        Self { budget_bytes, begun_bytes: 0, waiting: VecDeque::new() }
+    pub fn new(budget_bytes: u64, concurrency: usize) -> Self {
+        Self {
+            budget_bytes,
+            begun_bytes: 0,
+            requests_max: concurrency.saturating_mul(ROUNDS_AHEAD),
+            begun_requests: 0,
+            begun_parts: 0,
+            waiting: VecDeque::new(),
+        }
     }
 
     /// Its size in bytes, as it is reported to the coordinator.
@@ -43,17 +78,23 @@ impl Window {
 
     /// The next part to begin, if there is memory for it.
     pub fn begin(&mut self) -> Option<(Upload, Assignment)> {
-        let bytes = self.waiting.front()?.1.work.bytes;
-        if self.begun_bytes > 0 && self.begun_bytes + bytes > self.budget_bytes {
+        let cost = Cost::of(&self.waiting.front()?.1.work);
+        let is_out_of_memory = self.begun_parts > 0 && self.begun_bytes + cost.bytes > self.budget_bytes;
+        let is_busy = self.begun_parts >= PARTS_AHEAD && self.begun_requests + cost.requests > self.requests_max;
+        if is_out_of_memory || is_busy {
             return None;
         }
-        self.begun_bytes += bytes;
+        self.begun_bytes += cost.bytes;
+        self.begun_requests += cost.requests;
+        self.begun_parts += 1;
         self.waiting.pop_front()
     }
 
-    /// Notes that a part of `bytes` bytes that was begun no longer holds memory.
-    pub fn end(&mut self, bytes: u64) {
-        self.begun_bytes = self.begun_bytes.saturating_sub(bytes);
+    /// Notes that a part that was begun no longer costs anything.
+    pub fn end(&mut self, cost: Cost) {
+        self.begun_bytes -= cost.bytes;
+        self.begun_requests -= cost.requests;
+        self.begun_parts -= 1;
     }
 
     /// Takes out everything of a job that has not begun.
@@ -69,49 +110,66 @@ mod tests {
     use super::*;
     use proto::batch::AttemptId;
     use proto::location::Location;
-    use proto::plan::{PartNumber, PartWork};
+    use proto::plan::PartNumber;
 
-    fn part(job: u64, number: u32, bytes: u64) -> (Upload, Assignment) {
+    fn part(job: u64, number: u32, bytes: u64, fetches: usize) -> (Upload, Assignment) {
         let destination = Location { bucket: "out".into(), key: "a.zip".into() };
         let number = PartNumber(number);
         let id = AttemptId { job: JobId(job), part: number, attempt: 1 };
-        let work = PartWork { number, bytes, bodies: Vec::new(), pieces: Vec::new() };
+        let pieces = vec![Piece::Fetch { body: 0, range: 0..1 }; fetches];
+        let work = PartWork { number, bytes, bodies: Vec::new(), pieces };
         (Upload { destination, upload_id: "u".into() }, Assignment { id, work })
+    }
+
+    fn queue(window: &mut Window, parts: impl IntoIterator<Item = (Upload, Assignment)>) {
+        for (upload, assignment) in parts {
+            window.queue(upload, assignment);
+        }
     }
 
     fn begun(window: &mut Window) -> Vec<u32> {
         std::iter::from_fn(|| window.begin()).map(|(_, assignment)| assignment.id.part.0).collect()
     }
 
+    fn end(window: &mut Window, bytes: u64) {
+        window.end(Cost { bytes, requests: 1 });
+    }
+
     #[test]
     fn memory_is_never_exceeded_but_by_a_part_that_is_alone() {
-        let mut window = Window::new(100);
-        for (number, bytes) in [(1, 60), (2, 30), (3, 20), (4, 500), (5, 1)] {
-            let (upload, assignment) = part(1, number, bytes);
-            window.queue(upload, assignment);
-        }
+        let mut window = Window::new(100, 10);
+        queue(&mut window, [(1, 60), (2, 30), (3, 20), (4, 500), (5, 1)].map(|(number, bytes)| part(1, number, bytes, 0)));
         assert_eq!(begun(&mut window), [1, 2]);
-        window.end(60);
+        end(&mut window, 60);
         assert_eq!(begun(&mut window), [3]);
-        window.end(30);
+        end(&mut window, 30);
         assert_eq!(begun(&mut window), [0u32; 0], "a part larger than the budget waits until it is alone");
-        window.end(20);
+        end(&mut window, 20);
         assert_eq!(begun(&mut window), [4]);
-        window.end(500);
+        end(&mut window, 500);
         assert_eq!(begun(&mut window), [5]);
     }
 
     #[test]
+    fn no_more_is_begun_than_keeps_the_requests_busy() {
+        let mut window = Window::new(1_000, 10);
+        queue(&mut window, (1..=9).map(|number| part(1, number, 1, 100)));
+        assert_eq!(begun(&mut window), [1, 2, 3, 4]);
+        window.end(Cost { bytes: 1, requests: 101 });
+        assert_eq!(begun(&mut window), [5]);
+        let mut window = Window::new(1_000, 10);
+        queue(&mut window, (1..=30).map(|number| part(1, number, 1, 1)));
+        assert_eq!(begun(&mut window).len(), 20, "ten requests four times over, two for each part");
+    }
+
+    #[test]
     fn only_the_cancelled_job_is_surrendered() {
-        let mut window = Window::new(10);
-        for (job, number) in [(1, 1), (2, 2), (1, 3)] {
-            let (upload, assignment) = part(job, number, 10);
-            window.queue(upload, assignment);
-        }
+        let mut window = Window::new(10, 10);
+        queue(&mut window, [(1, 1), (2, 2), (1, 3)].map(|(job, number)| part(job, number, 10, 0)));
         assert_eq!(begun(&mut window), [1]);
         let gone: Vec<u32> = window.surrender(JobId(1)).iter().map(|assignment| assignment.id.part.0).collect();
         assert_eq!(gone, [3]);
-        window.end(10);
+        end(&mut window, 10);
         assert_eq!(begun(&mut window), [2]);
     }
 }

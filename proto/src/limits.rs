@@ -54,7 +54,7 @@ pub const NODE_CONCURRENCY_MAX: usize = 4_096;
 /// 400 KiB, TLS and the SDK take the rest.
 pub const REQUEST_OVERHEAD_BYTES: u64 = 512 * 1_024;
 /// Memory set aside for the process itself (code, runtime, client), in bytes.
-pub const PROCESS_OVERHEAD_BYTES: u64 = 24 * MIB;
+pub const PROCESS_OVERHEAD_BYTES: u64 = 32 * MIB;
 
 /// Bounded depth of the channel between a node and its coordinator, in messages.
 pub const SESSION_QUEUE_MESSAGES: usize = 64;

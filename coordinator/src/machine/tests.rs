@@ -247,6 +247,14 @@ fn plans_executed_in_any_order_give_the_archive_written_front_to_back() {
     }
 }
 
+/// The last entries are too few for a part of their own and go in front of a directory that itself needs
+/// several parts: those behind it hold records of entries in it, and must wait for their CRCs.
+#[test]
+fn a_directory_of_several_parts_waits_for_the_entries_in_front_of_it() {
+    let objects: Vec<SourceObject> = (0..9_500).map(|number| object(0, &format!("{number:0>1000}"), 3)).collect();
+    makes_the_archive(&objects, 1_000, 2);
+}
+
 #[test]
 fn a_lost_node_costs_only_what_it_had_in_flight() {
     let objects = sizes(&[6 * MIB; 8]);

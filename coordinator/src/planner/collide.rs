@@ -29,10 +29,12 @@ impl NameIndex {
     /// accents, as warnings.
     pub(super) fn collisions(&mut self, entries: &[Entry], errors: &mut Examples, warnings: &mut Examples) {
         self.folded.sort_unstable();
-        for group in self.folded.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
-            let first = &entries[group[0].1 as usize];
-            for (_, position) in &group[1..] {
-                let other = &entries[*position as usize];
+        for group in self.folded.chunk_by_mut(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
+            // Equal names side by side, in whatever order they and others like them were listed.
+            let name_of = |position: u32| entries[position as usize].name();
+            group.sort_by(|a, b| bare(name_of(a.1)).cmp(bare(name_of(b.1))).then(a.1.cmp(&b.1)));
+            for pair in group.windows(2) {
+                let (first, other) = (&entries[pair[0].1 as usize], &entries[pair[1].1 as usize]);
                 if bare(first.name()) == bare(other.name()) {
                     let keys = (printable(&first.object.key), printable(&other.object.key));
                     errors.push(|| format!("`{}` and `{}` both become `{}`", keys.0, keys.1, other.name()));

@@ -87,9 +87,12 @@ impl Cutter {
         let offset = self.at;
         self.entries += 1;
         self.bodies += usize::from(size > 0);
-        let head = PART_BYTES_MIN.saturating_sub(self.at - self.start + header).min(size);
+        let open = self.at - self.start;
+        let head = PART_BYTES_MIN.saturating_sub(open + header).min(size);
         let rest = size - head;
-        if alone > self.sizes.aim(parts.len()) && rest >= PART_BYTES_MIN {
+        // A part may be larger than aimed at by S3's minimum: rather that than two parts, one waiting.
+        let is_large = open.saturating_add(alone) > self.sizes.aim(parts.len()) + PART_BYTES_MIN;
+        if is_large && rest >= PART_BYTES_MIN {
             self.at += header + head;
             self.close(parts)?;
             self.spread(rest, parts)?;

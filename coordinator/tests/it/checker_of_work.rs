@@ -13,8 +13,8 @@ use proto::plan::{PartWork, Piece, Plan, Slot};
 /// Part 0 holds `a` and the beginning of `b`, part 1 goes on with it, part 2 holds `c`, `d`, the empty
 /// `e` and the directory.
 fn sound() -> (Plan, Vec<PartWork>) {
-    let objects = [("a", MIB), ("b", 13 * MIB), ("c", 2 * MIB), ("d", 1), ("e", 0)];
-    let case = Case::new(Some(10 * MIB), objects.map(|(key, size)| object(key, size)).to_vec());
+    let objects = [("a", MIB), ("b", 25 * MIB / 2), ("c", 2 * MIB), ("d", 1), ("e", 0)];
+    let case = Case::new(Some(8 * MIB), objects.map(|(key, size)| object(key, size)).to_vec());
     let plan = case.plan().expect("it can be planned");
     let mut ledger = Ledger::default();
     ledger.grow(&plan);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use node::pool::Pool;
-use node::window::Window;
+use node::window::{Cost, Window};
 use proto::batch::{Assignment, AttemptId, Upload};
 use proto::failure::{Failure, FailureKind};
 use proto::job::JobId;
@@ -77,7 +77,7 @@ enum Message {
 /// An attempt that is over.
 struct Ended {
     id: AttemptId,
-    bytes: u64,
+    cost: Cost,
     result: Result<PartDone, Failure>,
     buffer: Option<Bytes>,
 }
@@ -102,7 +102,7 @@ impl Actor for NodeActor {
         Ok(State {
             s3,
             reports,
-            window: Window::new(config.hello().body_budget_bytes),
+            window: Window::new(config.hello().body_budget_bytes, config.concurrency),
             pool: Pool::default(),
             requests: Arc::new(Semaphore::new(config.concurrency)),
             running: BTreeMap::new(),
@@ -145,7 +145,7 @@ impl State {
     /// A task for the transfer, and one that learns how it ended whether it finished, was cancelled or
     /// panicked: every attempt is answered, or its job would wait forever.
     fn spawn(&self, upload: Upload, assignment: Assignment, buffer: BytesMut, actor: ActorRef<Message>) -> AbortHandle {
-        let (id, bytes) = (assignment.id, assignment.work.bytes);
+        let (id, cost) = (assignment.id, Cost::of(&assignment.work));
         let transfer = tokio::spawn(make(self.s3.clone(), Arc::clone(&self.requests), upload, assignment, buffer));
         let handle = transfer.abort_handle();
         tokio::spawn(async move {
@@ -156,14 +156,14 @@ impl State {
                 Err(error) => (Err(Failure::new(FailureKind::Internal, format!("{id} failed: {error}"))), None),
             };
             // Fails only when the actor is gone, and then nobody waits.
-            let _ = actor.cast(Message::Ended(Ended { id, bytes, result, buffer }));
+            let _ = actor.cast(Message::Ended(Ended { id, cost, result, buffer }));
         });
         handle
     }
 
     async fn ended(&mut self, ended: Ended) {
         self.running.remove(&ended.id);
-        self.window.end(ended.bytes);
+        self.window.end(ended.cost);
         if let Some(buffer) = ended.buffer {
             self.pool.put(buffer);
         }

@@ -75,13 +75,13 @@ pub(super) const READERS: [Reader; 7] = [
     lister("Java stream", &["java"], |java, archive, _| listed(run_java(java).arg("stream").arg(archive))),
 ];
 
-type Read_ = fn(&Path, &Path, &Path) -> Result<Listing, String>;
+type Run = fn(&Path, &Path, &Path) -> Result<Listing, String>;
 
-const fn extractor(title: &'static str, programs: &'static [&'static str], read: Read_) -> Reader {
+const fn extractor(title: &'static str, programs: &'static [&'static str], read: Run) -> Reader {
     Reader { title, programs, read, extracts: true, renames: unchanged }
 }
 
-const fn lister(title: &'static str, programs: &'static [&'static str], read: Read_) -> Reader {
+const fn lister(title: &'static str, programs: &'static [&'static str], read: Run) -> Reader {
     Reader { title, programs, read, extracts: false, renames: unchanged }
 }
 
@@ -136,25 +136,25 @@ fn listed(command: &mut Command) -> Result<Listing, String> {
 /// Everything below a directory.
 fn extracted(dir: &Path) -> Result<Listing, String> {
     let mut listing = Listing::new();
-    walk(dir, "", &mut listing).map_err(|error| error.to_string())?;
+    walk(dir, "", &mut vec![0; 1 << 18], &mut listing).map_err(|error| error.to_string())?;
     Ok(listing)
 }
 
-fn walk(dir: &Path, prefix: &str, listing: &mut Listing) -> std::io::Result<()> {
+fn walk(dir: &Path, prefix: &str, buffer: &mut [u8], listing: &mut Listing) -> std::io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let name = format!("{prefix}{}", entry.file_name().to_str().expect("names are UTF-8"));
         if entry.file_type()?.is_dir() {
             let content = Content { size: 0, sha256: sha256([]), modified: None };
-            walk(&entry.path(), &format!("{name}/"), listing)?;
+            walk(&entry.path(), &format!("{name}/"), buffer, listing)?;
             listing.insert(format!("{name}/"), content);
             continue;
         }
         let modified = entry.metadata()?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut file = File::open(entry.path())?;
-        let (mut buffer, mut digest, mut size) = (vec![0; 1 << 18], Sha256::new(), 0);
+        let (mut digest, mut size) = (Sha256::new(), 0);
         loop {
-            let read = file.read(&mut buffer)?;
+            let read = file.read(buffer)?;
             if read == 0 {
                 break;
             }
