@@ -183,7 +183,7 @@ async fn copy_part(
     let mut body = Vec::with_capacity(PART_BYTES_DEFAULT as usize);
     for (number, range) in pieces {
         let content = Rope::synthetic(number, population.bytes).slice(range.clone());
-        crc = crc.then(Crc { value: content.crc32(), bytes: range.end - range.start });
+        crc = crc.then(Crc::known(content.crc32(), range.end - range.start));
         let key = format!("{}-{number:08}", population.name);
         let mut fetched = s3.get("src", &key, &etags[number as usize], Some(range)).await.expect("it answers");
         while let Some(frame) = fetched.next().await.expect("it arrives") {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use coordinator::verify::{
     self, Central, Expected, Findings, Layout, Matches, Report, Run, Verdict, Walk, Walked,
 };
-use proto::crc::Crc;
+use proto::crc::{Crc, StoredChecksum};
 use proto::failure::{Failure, FailureKind};
 use proto::limits::{FETCH_BYTES, MIB, PROCESS_OVERHEAD_BYTES, REQUEST_OVERHEAD_BYTES};
 use proto::location::Location;
@@ -118,7 +118,11 @@ pub(crate) async fn verify(
     drop(tail);
     let context = Arc::new(Context { s3: s3.clone(), archive, layout, comparison, bytes_done });
     read_runs(&context, lanes, &mut verdict, |done| progress(done, total)).await?;
-    Ok(verdict.finish(&context.layout, total, head.crc32))
+    let stored = match head.stored {
+        Some(StoredChecksum::Crc32(crc32)) => Some(crc32),
+        _ => None,
+    };
+    Ok(verdict.finish(&context.layout, total, stored))
 }
 
 /// How the requests in flight are divided.

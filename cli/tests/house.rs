@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// Every package: where it is, and what its shipped code may depend on. A room's list names no runtime,
 /// socket or SDK, and that is what keeps it pure.
 const PACKAGES: [(&str, &[&str]); 8] = [
-    ("proto", &["crc32fast", "serde", "thiserror", "time"]),
+    ("proto", &["crc-fast", "crc32fast", "serde", "thiserror", "time"]),
     ("coordinator", &["globset", "proto", "thiserror", "unicode-normalization"]),
     ("node", &["bytes", "proto", "thiserror"]),
     ("proto/s3", DOOR_TO_S3),
@@ -99,9 +99,9 @@ fn read(path: impl AsRef<Path>) -> String {
 /// All Rust files of the house, relative to its root.
 fn sources() -> Vec<PathBuf> {
     fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(dir).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_string_lossy();
+        for entry in fs::read_dir(dir).expect("the directory can be read") {
+            let path = entry.expect("the entry can be read").path();
+            let name = path.file_name().expect("entries have names").to_string_lossy();
             if path.is_dir() && name != "target" && !name.starts_with('.') {
                 walk(&path, found);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -112,7 +112,7 @@ fn sources() -> Vec<PathBuf> {
     let mut found = Vec::new();
     walk(&root(), &mut found);
     assert!(found.len() > 100, "the walk found the house");
-    found.iter().map(|path| path.strip_prefix(root()).unwrap().to_owned()).collect()
+    found.iter().map(|path| path.strip_prefix(root()).expect("it was found there").to_owned()).collect()
 }
 
 fn is_test(path: &Path) -> bool {
@@ -230,7 +230,10 @@ fn files_are_small_and_say_what_they_are() {
 
 #[test]
 fn the_top_level_is_as_agreed() {
-    let entries = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let entries = fs::read_dir(root()).expect("the root can be read").map(|entry| {
+        let name = entry.expect("the entry can be read").file_name();
+        name.into_string().expect("names are UTF-8")
+    });
     let built = ["target", "zipfleet-demo.zip"];
     let found: BTreeSet<String> = entries.filter(|name| !name.starts_with('.') && !built.contains(&name.as_str())).collect();
     assert_eq!(found, TOP.into_iter().map(ToOwned::to_owned).collect());

@@ -6,6 +6,7 @@
 use std::time::Instant;
 
 use coordinator::planner::Planner;
+use proto::crc::StoredKind;
 use proto::job::{JobSpec, UnsafeNames};
 use proto::limits::GIB;
 use proto::listing::{Etag, SourceObject};
@@ -48,7 +49,7 @@ fn main() {
 fn object(number: u64) -> SourceObject {
     let key = format!("photos/2026/{:04}/image-{number:08}.jpg", number / 1_000).into();
     let etag = Etag::parse(&format!("{:032x}", u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)));
-    SourceObject { source: 0, has_crc32: true, key, size: 10_000 + number % 5_000, etag, modified: 1_700_000_000 }
+    SourceObject { source: 0, stored: StoredKind::Crc32, key, size: 10_000 + number % 5_000, etag, modified: 1_700_000_000 }
 }
 
 /// Resident memory of this process, in bytes.

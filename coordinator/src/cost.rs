@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use proto::crc::StoredKind;
 use proto::limits::body_budget_bytes;
 use proto::location::Source;
 use proto::plan::{Body, Piece, Plan};
@@ -38,12 +39,24 @@ pub struct Estimate {
     pub seconds: f64,
 }
 
-/// Predicts what executing `plan` will cost on one node with this memory and concurrency; `listing` are
-/// the requests that listing its sources took.
+/// The one machine whose cost is predicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Memory of its node, in bytes.
+    pub memory_bytes: u64,
+    /// Requests it keeps in flight.
+    pub concurrency: usize,
+    /// Whether its way to S3 is encrypted: otherwise more is checked.
+    pub is_encrypted: bool,
+}
+
+/// Predicts what executing `plan` will cost on `site`; `listing` are the requests that listing its sources
+/// took.
 ///
 /// The requests are not estimated but counted on the very pieces a node would be given.
 #[must_use]
-pub fn estimate(plan: &Plan, sources: &[Source], listing: RequestCounts, memory_bytes: u64, concurrency: usize) -> Estimate {
+pub fn estimate(plan: &Plan, sources: &[Source], listing: RequestCounts, site: Site) -> Estimate {
+    let Site { memory_bytes, concurrency, .. } = site;
     let mut ledger = Ledger::default();
     ledger.grow(plan);
     let mut requests = RequestCounts { create: 1, upload_part: plan.parts.len() as u64, complete: 1, ..listing };
@@ -58,7 +71,7 @@ pub fn estimate(plan: &Plan, sources: &[Source], listing: RequestCounts, memory_
         let seconds: Vec<f64> = fetches.map(|bytes| GET_LATENCY_S + bytes / GET_BYTES_PER_S).collect();
         let upload_s = PUT_LATENCY_S + work.bytes as f64 / PUT_BYTES_PER_S;
         requests.get += seconds.len() as u64;
-        requests.head += heads(&work.bodies, &work.pieces);
+        requests.head += heads(&work.bodies, &work.pieces, site.is_encrypted);
         requests.bytes_sent += work.bytes;
         let sum: f64 = seconds.iter().sum();
         get_s += sum;
@@ -79,7 +92,7 @@ pub fn estimate(plan: &Plan, sources: &[Source], listing: RequestCounts, memory_
 
 /// HEADs for the checksum of objects that are not fetched by a single GET, which would bring it along.
 /// The part with the header asks; a part of nothing but data does not know the whole.
-fn heads(bodies: &[Body], pieces: &[Piece]) -> u64 {
+fn heads(bodies: &[Body], pieces: &[Piece], is_encrypted: bool) -> u64 {
     if !pieces.iter().any(|piece| matches!(piece, Piece::Literal { .. })) {
         return 0;
     }
@@ -88,5 +101,10 @@ fn heads(bodies: &[Body], pieces: &[Piece]) -> u64 {
         _ => None,
     });
     let wholes: BTreeSet<u32> = wholes.collect();
-    (0u32..).zip(bodies).filter(|(index, body)| body.has_crc32 && !wholes.contains(index)).count() as u64
+    let is_checked = |body: &Body| match body.stored {
+        StoredKind::None => false,
+        StoredKind::Crc32 => true,
+        StoredKind::Crc64Nvme => !is_encrypted,
+    };
+    (0u32..).zip(bodies).filter(|(index, body)| is_checked(body) && !wholes.contains(index)).count() as u64
 }

@@ -79,7 +79,7 @@ impl Pieces<'_> {
             key: object.key.to_string(),
             etag: object.etag.to_string(),
             object_bytes: object.size,
-            has_crc32: object.has_crc32,
+            stored: object.stored,
             rest,
         });
         self.done.extend(even_ranges(range).map(|range| Piece::Fetch { body, range }));

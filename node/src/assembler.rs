@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
-use proto::crc::{Crc, Hasher};
+use proto::crc::{Crc, Hasher, StoredKind};
 use proto::plan::{Body, PartWork, Piece, Slot};
 
 /// Why a part cannot be assembled.
@@ -36,6 +36,7 @@ pub struct Region {
     pub body: u32,
     range: Range<u64>,
     place: BytesMut,
+    stored: StoredKind,
     hasher: Hasher,
 }
 
@@ -69,7 +70,7 @@ impl Region {
     /// Forgets what has come: it proved to be damaged.
     pub fn restart(&mut self) {
         self.place.clear();
-        self.hasher = Hasher::default();
+        self.hasher = Hasher::new(self.stored);
     }
 
     /// CRC of what has come.
@@ -142,7 +143,8 @@ impl Assembler {
                     if body as usize >= work.bodies.len() || range.is_empty() {
                         return Err(contradiction("a fetch has no object or no bytes"));
                     }
-                    regions.push(Region { piece: index, body, range, place, hasher: Hasher::default() });
+                    let stored = work.bodies[body as usize].stored;
+                    regions.push(Region { piece: index, body, range, place, stored, hasher: Hasher::new(stored) });
                     pieces.push(Made::Fetching);
                 }
             }

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+use crate::crc::StoredKind;
+
 /// An S3 object as it was listed.
 ///
 /// Kept small: a job may hold millions.
@@ -10,8 +12,8 @@ use std::fmt;
 pub struct SourceObject {
     /// Which of the job's sources it was listed from.
     pub source: u16,
-    /// Whether S3 stores a CRC-32 of the whole object, to check ours against.
-    pub has_crc32: bool,
+    /// Which checksum of the whole object S3 stores, to check ours against.
+    pub stored: StoredKind,
     /// Object key.
     pub key: Box<str>,
     /// Size in bytes.

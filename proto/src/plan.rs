@@ -7,6 +7,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::archive::zip::{EntryHeader, local_header_len};
+use crate::crc::{Crc, StoredKind};
 use crate::listing::SourceObject;
 
 /// A part's number in its upload, from 1.
@@ -180,10 +181,10 @@ pub struct Body {
     pub etag: String,
     /// Size of that object, in bytes.
     pub object_bytes: u64,
-    /// Whether S3 stores a CRC-32 of the whole object, to be compared by whoever has seen all of it.
-    pub has_crc32: bool,
+    /// Which checksum of the whole object S3 stores, to be compared by whoever has seen all of it.
+    pub stored: StoredKind,
     /// CRC of the object's bytes that come after this part, known from other parts.
-    pub rest: crate::crc::Crc,
+    pub rest: Crc,
 }
 
 /// A part as whoever makes it sees it: nothing in it says what kind of archive it belongs to.

@@ -14,7 +14,7 @@ use proto_s3::{Keys, Options};
 use simulations_s3::{PutAttributes, Rope, StoredChecksum, Twin, TwinOptions};
 use tokio::net::TcpListener;
 
-use super::zip::{Ended, Made, make};
+use super::zip::{Made, Unmade, make};
 use super::{connect, internal, usage, verify};
 use crate::args::{DemoArgs, ResourceArgs};
 use crate::local::Fleet;
@@ -50,9 +50,9 @@ pub(crate) async fn run(args: DemoArgs, voice: Voice) -> Result<ExitCode, Failur
     let nodes = usize::from(args.nodes);
     voice.say(&format!("3. A coordinator and {} make {} of it:", count(nodes as u64, "node"), spec.destination));
     let fleet = Fleet::start(&s3, nodes, RESOURCES).await?;
-    let made = match make(&s3, fleet, spec.clone(), voice).await? {
-        Ended::Made(made) => made,
-        Ended::Stopped(failure, code) => return Ok(voice.failure_with(&failure, code)),
+    let made = match make(&s3, fleet, spec.clone(), voice).await {
+        Ok(made) => made,
+        Err(Unmade { failure, code }) => return Ok(voice.failure_with(&failure, code)),
     };
     voice.say(&indented(&made.describe(&spec.destination)));
     voice.say(&indented(&where_the_time_went(&made)));

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use coordinator::cost::estimate;
+use coordinator::cost::{Site, estimate};
 use proto::failure::Failure;
 use proto::job::JobSpec;
 use proto::limits::{body_budget_bytes, part_bytes_cap};
@@ -24,7 +24,9 @@ pub(crate) async fn run(s3: &S3, spec: &JobSpec, resources: ResourceArgs, voice:
     });
     let planner = planner.await?;
     display.clear();
-    let estimate = estimate(planner.plan(), &spec.sources, s3.requests(), resources.memory, resources.concurrency);
+    let ResourceArgs { concurrency, memory } = resources;
+    let site = Site { memory_bytes: memory, concurrency, is_encrypted: s3.is_encrypted() };
+    let estimate = estimate(planner.plan(), &spec.sources, s3.requests(), site);
     let shape = Shape::of(planner.plan());
     let mut text = format!(
         "{} would get {} of {} in all\n{}\nrequests: {}\ntime: about {:.1} s on one machine near S3 whose network is not the limit",

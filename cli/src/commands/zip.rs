@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::{connect, dry_run, internal, usage};
 use crate::args::ZipArgs;
+use crate::exit_code;
 use crate::local::Fleet;
 use crate::output::{Voice, count, rate, requests, size};
 use crate::progress::Display;
@@ -29,9 +30,9 @@ pub(crate) async fn run(args: ZipArgs, voice: Voice) -> Result<ExitCode, Failure
     }
     let destination = spec.destination.clone();
     let fleet = Fleet::start(&s3, 1, args.resources).await?;
-    let made = match make(&s3, fleet, spec, voice).await? {
-        Ended::Made(made) => made,
-        Ended::Stopped(failure, code) => return Ok(voice.failure_with(&failure, code)),
+    let made = match make(&s3, fleet, spec, voice).await {
+        Ok(made) => made,
+        Err(Unmade { failure, code }) => return Ok(voice.failure_with(&failure, code)),
     };
     for warning in &made.summary.warnings {
         voice.say(&format!("warning: {warning}"));
@@ -40,12 +41,16 @@ pub(crate) async fn run(args: ZipArgs, voice: Voice) -> Result<ExitCode, Failure
     Ok(ExitCode::SUCCESS)
 }
 
-/// How making an archive ended, if not by a failure of its own.
-pub(crate) enum Ended {
-    /// The archive is there.
-    Made(Made),
-    /// A signal stopped it; the exit code stands for that signal.
-    Stopped(Failure, u8),
+/// Why there is no archive, and the exit code: that of the failure, or of the signal that stopped it.
+pub(crate) struct Unmade {
+    pub(crate) failure: Failure,
+    pub(crate) code: u8,
+}
+
+impl From<Failure> for Unmade {
+    fn from(failure: Failure) -> Self {
+        Self { code: exit_code::of(failure.kind), failure }
+    }
 }
 
 /// An archive, and what making it took.
@@ -55,7 +60,7 @@ pub(crate) struct Made {
 }
 
 /// Has `fleet` make the archive, showing progress, until it is there or someone asks to stop.
-pub(crate) async fn make(s3: &S3, mut fleet: Fleet, spec: JobSpec, voice: Voice) -> Result<Ended, Failure> {
+pub(crate) async fn make(s3: &S3, mut fleet: Fleet, spec: JobSpec, voice: Voice) -> Result<Made, Unmade> {
     let mut signals = Signals::listen().map_err(internal)?;
     let mut stopped_by = None;
     let destination = spec.destination.clone();
@@ -79,19 +84,19 @@ pub(crate) async fn make(s3: &S3, mut fleet: Fleet, spec: JobSpec, voice: Voice)
                 fleet.coordinator.cancel(job.id);
             }
             () = fleet.all_nodes_ended() => {
-                return Err(Failure::new(FailureKind::Internal, "all nodes ended unexpectedly"));
+                return Err(internal("all nodes ended unexpectedly").into());
             }
         }
     };
     display.clear();
     match (outcome, stopped_by) {
-        (Outcome::Completed(summary), _) => Ok(Ended::Made(Made { summary, requests: s3.requests() })),
+        (Outcome::Completed(summary), _) => Ok(Made { summary, requests: s3.requests() }),
         (Outcome::Failed(failure), Some(code)) if failure.kind == FailureKind::Cancelled => {
             let message = format!("stopped before the archive was complete; nothing is left at {destination}");
             let message = if failure.message == CANCELLED { message } else { failure.message };
-            Ok(Ended::Stopped(Failure::new(FailureKind::Cancelled, message), code))
+            Err(Unmade { failure: Failure::new(FailureKind::Cancelled, message), code })
         }
-        (Outcome::Failed(failure), _) => Err(failure),
+        (Outcome::Failed(failure), _) => Err(failure.into()),
     }
 }
 

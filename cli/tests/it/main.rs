@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod failures;
+mod layouts;
 mod memory;
 mod pinning;
 mod readers;

@@ -109,7 +109,8 @@ fn expected(world: &World, source: &str) -> Vec<(String, Content)> {
 }
 
 fn content(object: &ObjectView) -> Content {
-    let modified = object.last_modified.duration_since(UNIX_EPOCH).expect("S3 has no earlier times").as_secs();
+    let modified =
+        object.last_modified.duration_since(UNIX_EPOCH).expect("S3 has no earlier times").as_secs();
     let modified = if i32::try_from(modified).is_ok() { modified } else { modified.min(DOS_LAST) };
     Content { size: object.size, sha256: sha256_of(&object.content), modified: Some(modified) }
 }
@@ -125,7 +126,9 @@ fn read_by_all(case: &Case, archive: &Path, expected: &Listing, dir: &Path) -> V
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
-                while let Some((index, reader)) = Some(next.fetch_add(1, Relaxed)).and_then(|i| Some((i, READERS.get(i)?))) {
+                while let Some((index, reader)) =
+                    Some(next.fetch_add(1, Relaxed)).and_then(|i| Some((i, READERS.get(i)?)))
+                {
                     let outcome = read_by(reader, case, archive, expected, dir);
                     outcomes.lock().expect("no reader panics").push((index, outcome));
                 }
@@ -145,13 +148,22 @@ fn read_by(reader: &Reader, case: &Case, archive: &Path, expected: &Listing, dir
         println!("skipped: {} ({} is not installed)", reader.title, reader.programs.join(" or "));
         return Outcome::Skipped;
     };
-    let scratch = TempDir::new_in(dir).expect("a directory for what is extracted");
-    let compared = (reader.read)(&program, archive, scratch.path()).and_then(|read| compare(reader, read, expected));
+    let scratch = scratch(archive, dir);
+    let compared =
+        (reader.read)(&program, archive, scratch.path()).and_then(|read| compare(reader, read, expected));
     match compared {
         Ok(()) => Outcome::Ok,
-        Err(_) if case.quirk == Some(reader.title) => Outcome::Quirk,
+        Err(why) if case.quirk.is_some_and(|(title, words)| title == reader.title && why.contains(words)) => Outcome::Quirk,
         Err(why) => Outcome::Wrong(why),
     }
+}
+
+/// A directory to extract to: in memory for small archives, where many files cost a tenth of what they do on disk.
+fn scratch(archive: &Path, dir: &Path) -> TempDir {
+    let is_small = archive.metadata().is_ok_and(|archive| archive.len() < 16 << 20);
+    let memory = Path::new("/dev/shm");
+    let place = if is_small && memory.is_dir() { memory } else { dir };
+    TempDir::new_in(place).expect("a directory for what is extracted")
 }
 
 fn installed(programs: &[&str]) -> Option<PathBuf> {

@@ -1,6 +1,7 @@
 //! What the machine asks of S3, and the event that answers it.
 
 use coordinator::machine::{Effect, Event};
+use proto::crc::{StoredChecksum, StoredKind};
 use proto::failure::{Failure, S3ErrorKind};
 use proto::listing::{Page, SourceObject};
 use proto::location::{Location, Source};
@@ -46,7 +47,7 @@ async fn single(s3: &S3, index: u16, location: &Location) -> Result<Page, Failur
     })?;
     let object = SourceObject {
         source: index,
-        has_crc32: head.crc32.is_some(),
+        stored: head.stored.map_or(StoredKind::None, StoredChecksum::kind),
         key: location.key.as_str().into(),
         size: head.size,
         etag: head.etag,

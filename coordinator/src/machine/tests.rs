@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::LazyLock;
 
 use proto::archive::zip::{EndRecords, EntryHeader, central_header, end_records, local_header};
-use proto::crc::Crc;
+use proto::crc::{Crc, StoredKind};
 use proto::job::UnsafeNames;
 use proto::limits::{MIB, PART_BYTES_MIN};
 use proto::listing::{Etag, SourceObject};
@@ -32,7 +32,7 @@ fn content(key: &str, range: std::ops::Range<u64>) -> Vec<u8> {
 }
 
 fn object(source: u16, key: &str, size: u64) -> SourceObject {
-    SourceObject { source, has_crc32: false, key: key.into(), size, etag: Etag::parse("e"), modified: 1_700_000_000 }
+    SourceObject { source, stored: StoredKind::None, key: key.into(), size, etag: Etag::parse("e"), modified: 1_700_000_000 }
 }
 
 fn spec(sources: &[&str]) -> JobSpec {

@@ -56,7 +56,7 @@ impl<'a> Bodies<'a> {
             let is_same = body.key == *object.key
                 && body.etag == object.etag.to_string()
                 && body.object_bytes == object.size
-                && body.has_crc32 == object.has_crc32;
+                && body.stored == object.stored;
             if !is_same {
                 faults.push(Fault::BodyMismatch(index, used.entry));
             }

@@ -5,7 +5,7 @@ use coordinator::plan_check::{check, check_collisions, check_sizes, check_work};
 use coordinator::planner::Planner;
 use coordinator::work::part_work;
 use proto::batch::AttemptId;
-use proto::crc::Crc;
+use proto::crc::{Crc, StoredKind};
 use proto::failure::Failure;
 use proto::job::{JobId, JobSpec, UnsafeNames};
 use proto::limits::{FETCH_BYTES, MIB, PART_BYTES_MIN, body_budget_bytes, part_bytes_cap};
@@ -59,7 +59,8 @@ pub(crate) fn spec(part_bytes: Option<u64>) -> JobSpec {
 
 pub(crate) fn object(key: &str, size: u64) -> SourceObject {
     let etag = Etag::parse(&format!("{:032x}", u64::from(Crc::of(key.as_bytes()).value) << 20 | size >> 44));
-    SourceObject { source: 0, has_crc32: size % 2 == 1, key: key.into(), size, etag, modified: 1_700_000_001 }
+    let stored = if size % 2 == 1 { StoredKind::Crc32 } else { StoredKind::Crc64Nvme };
+    SourceObject { source: 0, stored, key: key.into(), size, etag, modified: 1_700_000_001 }
 }
 
 /// Objects of these sizes, in key order, each with a name of five bytes: a local header of 44 bytes, 64
@@ -139,7 +140,7 @@ impl Case {
     fn grant(&self, plan: &Plan, ledger: &mut Ledger) -> Option<(usize, PartWork)> {
         let (index, attempt) = ledger.grant()?;
         let work = part_work(plan, ledger, &self.spec.sources, index);
-        let crc = |bytes| Crc { value: index as u32, bytes };
+        let crc = |bytes| Crc::known(index as u32, bytes);
         let done = PartDone {
             id: AttemptId { job: JobId(1), part: PartNumber::from_index(index), attempt },
             etag: "etag".into(),

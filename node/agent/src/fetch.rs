@@ -2,7 +2,7 @@
 //! connection breaks.
 
 use node::assembler::Region;
-use proto::crc::Crc;
+use proto::crc::{Crc, StoredChecksum};
 use proto::failure::{Failure, FailureKind, S3ErrorKind};
 use proto::location::Location;
 use proto::plan::Body;
@@ -54,10 +54,10 @@ pub(crate) async fn fetch(s3: &S3, body: &Body, region: &mut Region) -> Result<C
     for _ in 0..ATTEMPTS_MAX {
         let before = region.missing();
         let trouble = match fill(s3, body, region, &mut stored).await {
-            Ok(()) => match stored {
+            Ok(()) => match agrees(stored, region.crc()) {
                 None => return Ok(Checked::Unknown),
-                Some(crc32) if crc32 == region.crc().value => return Ok(Checked::Confirmed),
-                Some(_) => {
+                Some(true) => return Ok(Checked::Confirmed),
+                Some(false) => {
                     region.restart();
                     Trouble::Damaged
                 }
@@ -76,7 +76,7 @@ pub(crate) async fn fetch(s3: &S3, body: &Body, region: &mut Region) -> Result<C
 
 /// One request for what the region misses. A whole object is asked for without a range, because only
 /// then S3 tells the checksum it stores.
-async fn fill(s3: &S3, body: &Body, region: &mut Region, stored: &mut Option<u32>) -> Result<(), Trouble> {
+async fn fill(s3: &S3, body: &Body, region: &mut Region, stored: &mut Option<StoredChecksum>) -> Result<(), Trouble> {
     let missing = region.missing();
     let is_whole = missing == (0..body.object_bytes);
     let range = (!is_whole).then(|| missing.clone());
@@ -85,7 +85,7 @@ async fn fill(s3: &S3, body: &Body, region: &mut Region, stored: &mut Option<u32
         return Err(Trouble::Size);
     }
     if is_whole {
-        *stored = fetched.crc32;
+        *stored = fetched.stored;
     }
     while let Some(frame) = fetched.next().await? {
         region.push(&frame).map_err(|_| Trouble::Size)?;
@@ -100,10 +100,14 @@ pub(crate) async fn check_whole(s3: &S3, body: &Body, crc: Crc) -> Result<(), Fa
     if head.etag.to_string() != body.etag {
         return Err(changed(body));
     }
-    match head.crc32 {
-        Some(stored) if stored != crc.value => Err(damaged(body)),
-        _ => Ok(()),
+    match agrees(head.stored, crc) {
+        Some(false) => Err(damaged(body)),
+        Some(true) | None => Ok(()),
     }
+}
+
+fn agrees(stored: Option<StoredChecksum>, crc: Crc) -> Option<bool> {
+    stored.and_then(|stored| stored.agrees_with(crc))
 }
 
 fn give_up(body: &Body, trouble: Trouble) -> Failure {
@@ -129,7 +133,7 @@ fn changed(body: &Body) -> Failure {
 /// Worth another attempt by the coordinator: the damage may have happened on the way.
 fn damaged(body: &Body) -> Failure {
     let location = location(body);
-    Failure::new(FailureKind::Corrupt, format!("the bytes of {location} disagree with the CRC-32 that S3 stores for it"))
+    Failure::new(FailureKind::Corrupt, format!("the bytes of {location} disagree with the checksum that S3 stores for it"))
 }
 
 fn location(body: &Body) -> Location {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use node::assembler::{Assembled, Assembler, Region};
 use proto::batch::{Assignment, Upload};
+use proto::crc::StoredKind;
 use proto::failure::{Failure, FailureKind, S3ErrorKind};
 use proto::part::PartDone;
 use proto::plan::Body;
@@ -31,9 +32,14 @@ pub(crate) async fn make(
 ) -> Result<Made, Failure> {
     let span = tracing::debug_span!("part", attempt = %assignment.id, bytes = assignment.work.bytes);
     async {
-        let id = assignment.id;
-        let bodies: Arc<[Body]> = assignment.work.bodies.clone().into();
-        let (mut assembler, regions) = Assembler::new(assignment.work, buffer).map_err(internal)?;
+        let (id, mut work) = (assignment.id, assignment.work);
+        if s3.is_encrypted() {
+            // TLS would have noticed damage on the way; a second hash of every byte buys nothing then.
+            let only_crc64 = work.bodies.iter_mut().filter(|body| body.stored == StoredKind::Crc64Nvme);
+            only_crc64.for_each(|body| body.stored = StoredKind::None);
+        }
+        let bodies: Arc<[Body]> = work.bodies.clone().into();
+        let (mut assembler, regions) = Assembler::new(work, buffer).map_err(internal)?;
         let checked = fetch_all(&s3, &requests, &bodies, regions, &mut assembler).await?;
         let assembled = assembler.finish();
         check_bodies(&s3, &requests, &bodies, &assembled, &checked).await?;
@@ -81,8 +87,8 @@ async fn fetch_all(
     }
 }
 
-/// Compares the CRC of every object that is now complete with the one S3 stores, where there is one and
-/// the fetch itself did not already bring it.
+/// Compares the CRC of every object that is now complete with the checksum S3 stores, where there is one
+/// and the fetch itself did not already bring it.
 async fn check_bodies(
     s3: &S3,
     requests: &Semaphore,
@@ -91,7 +97,7 @@ async fn check_bodies(
     confirmed: &[bool],
 ) -> Result<(), Failure> {
     for ((body, crc), confirmed) in bodies.iter().zip(&assembled.bodies).zip(confirmed) {
-        if body.has_crc32 && !confirmed && crc.bytes == body.object_bytes {
+        if body.stored != StoredKind::None && !confirmed && crc.bytes == body.object_bytes {
             let _permit = requests.acquire().await.map_err(internal)?;
             check_whole(s3, body, *crc).await?;
         }

@@ -2,13 +2,14 @@
 
 use super::*;
 use proptest::prelude::*;
+use proto::crc::StoredKind;
 use proto::plan::PartNumber;
 
 const OBJECT: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
 fn body(rest: &[u8]) -> Body {
     let (bucket, key, etag) = ("b".to_owned(), "k".to_owned(), "e".to_owned());
-    Body { bucket, key, etag, object_bytes: OBJECT.len() as u64, has_crc32: false, rest: Crc::of(rest) }
+    Body { bucket, key, etag, object_bytes: OBJECT.len() as u64, stored: StoredKind::None, rest: Crc::of(rest) }
 }
 
 fn work(bodies: Vec<Body>, pieces: Vec<Piece>) -> PartWork {

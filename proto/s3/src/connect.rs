@@ -129,6 +129,12 @@ impl S3 {
         })
     }
 
+    /// Whether what is sent and received cannot be damaged or read on the way: TLS, that is.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        !self.endpoint.starts_with("http://")
+    }
+
     /// What has been sent and received so far, by this client and all its clones.
     #[must_use]
     pub fn requests(&self) -> RequestCounts {

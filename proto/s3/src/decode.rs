@@ -5,6 +5,7 @@ use std::ops::Range;
 use aws_sdk_s3::types::ChecksumType;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use proto::crc::StoredChecksum;
 use proto::limits::KEY_BYTES_MAX;
 
 /// Undoes `encoding-type=url`, which is form encoding: `+` is a space, `%2B` a plus. `None` when the result
@@ -32,13 +33,22 @@ pub(crate) fn crc32_to_base64(crc32: u32) -> String {
     BASE64_STANDARD.encode(crc32.to_be_bytes())
 }
 
-/// The stored CRC-32 of a whole object. One of type COMPOSITE says nothing of the object's bytes: it is the
-/// CRC of its parts' CRCs.
-pub(crate) fn whole_crc32(kind: Option<&ChecksumType>, base64: Option<&str>) -> Option<u32> {
+/// The stored checksum of a whole object, out of those of an answer that are of some use.
+pub(crate) fn whole_checksum(
+    kind: Option<&ChecksumType>,
+    crc32: Option<&str>,
+    crc64: Option<&str>,
+) -> Option<StoredChecksum> {
     if kind != Some(&ChecksumType::FullObject) {
         return None;
     }
-    crc32_from_base64(base64?)
+    let crc32 = crc32.and_then(crc32_from_base64).map(StoredChecksum::Crc32);
+    crc32.or_else(|| crc64.and_then(crc64_from_base64).map(StoredChecksum::Crc64Nvme))
+}
+
+fn crc64_from_base64(base64: &str) -> Option<u64> {
+    let bytes = BASE64_STANDARD.decode(base64).ok()?;
+    Some(u64::from_be_bytes(bytes.try_into().ok()?))
 }
 
 /// Reads a CRC-32 as S3 writes checksums.
@@ -92,11 +102,17 @@ mod tests {
     fn only_whole_object_checksums_count() {
         let base64 = crc32_to_base64(0xCBF4_3926);
         assert_eq!(base64, "y/Q5Jg==");
-        assert_eq!(whole_crc32(Some(&ChecksumType::FullObject), Some(&base64)), Some(0xCBF4_3926));
-        assert_eq!(whole_crc32(Some(&ChecksumType::Composite), Some(&base64)), None);
-        assert_eq!(whole_crc32(None, Some(&base64)), None);
+        let full = Some(&ChecksumType::FullObject);
+        let crc32 = StoredChecksum::Crc32(0xCBF4_3926);
+        let crc64 = StoredChecksum::Crc64Nvme(0xAE8B_1486_0A79_9888);
+        let base64_64 = "rosUhgp5mIg=";
+        assert_eq!(whole_checksum(full, Some(&base64), None), Some(crc32));
+        assert_eq!(whole_checksum(full, None, Some(base64_64)), Some(crc64));
+        assert_eq!(whole_checksum(full, Some(&base64), Some(base64_64)), Some(crc32));
+        assert_eq!(whole_checksum(Some(&ChecksumType::Composite), Some(&base64), Some(base64_64)), None);
+        assert_eq!(whole_checksum(None, Some(&base64), None), None);
         for malformed in ["", "y/Q5Jg==-2", "AAAA", "AAAAAAA="] {
-            assert_eq!(whole_crc32(Some(&ChecksumType::FullObject), Some(malformed)), None);
+            assert_eq!(whole_checksum(full, Some(malformed), Some(malformed)), None);
         }
     }
 

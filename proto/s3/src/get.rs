@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
+use proto::crc::StoredChecksum;
 use proto::failure::S3ErrorKind;
 
 use crate::attempt::{Target, root_cause};
 use crate::connect::S3;
-use crate::decode::{content_range, range_header, whole_crc32};
+use crate::decode::{content_range, range_header, whole_checksum};
 use crate::error::Error;
 use crate::operation::Operation;
 
@@ -19,9 +20,9 @@ const STALL_LIMIT: Duration = Duration::from_secs(20);
 /// An object, or a range of one, on its way.
 #[derive(Debug)]
 pub struct Fetched {
-    /// The stored CRC-32 of the whole object, if S3 has one and the whole was asked for. Nobody has compared
-    /// it with the bytes.
-    pub crc32: Option<u32>,
+    /// The stored checksum of the whole object, if S3 has one of use and the whole was asked for. Nobody has
+    /// compared it with the bytes.
+    pub stored: Option<StoredChecksum>,
     /// How many bytes come in all.
     pub bytes: u64,
     body: ByteStream,
@@ -61,9 +62,12 @@ impl S3 {
 
         let length = answer.content_length().and_then(|length| u64::try_from(length).ok());
         let Some(bytes) = length else { return Err(target.malformed("no Content-Length")) };
-        let mut crc32 = None;
+        let mut stored = None;
         match (range, answer.content_range()) {
-            (None, None) => crc32 = whole_crc32(answer.checksum_type(), answer.checksum_crc32()),
+            (None, None) => {
+                let (crc32, crc64) = (answer.checksum_crc32(), answer.checksum_crc64_nvme());
+                stored = whole_checksum(answer.checksum_type(), crc32, crc64);
+            }
             (None, Some(_)) => return Err(target.malformed("a range where the whole was asked for")),
             (Some(_), None) => {
                 let reason = "the server sends the whole object where a range was asked for";
@@ -76,7 +80,7 @@ impl S3 {
             }
         }
         Ok(Fetched {
-            crc32,
+            stored,
             bytes,
             body: answer.body,
             missing: bytes,

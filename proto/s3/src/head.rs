@@ -1,6 +1,7 @@
 //! HeadObject.
 
 use aws_sdk_s3::types::ChecksumMode;
+use proto::crc::StoredChecksum;
 use proto::job::JobId;
 use proto::listing::Etag;
 use proto::location::Location;
@@ -8,7 +9,7 @@ use proto::location::Location;
 use crate::attempt::{ANSWER_LIMIT, Target};
 use crate::connect::S3;
 use crate::create_upload::{JOB_METADATA, parse_job};
-use crate::decode::whole_crc32;
+use crate::decode::whole_checksum;
 use crate::error::Error;
 use crate::operation::Operation;
 
@@ -21,8 +22,8 @@ pub struct Head {
     pub etag: Etag,
     /// Last-modified, in seconds since 1970 UTC.
     pub modified: i64,
-    /// The stored CRC-32 of the whole object, if S3 has one.
-    pub crc32: Option<u32>,
+    /// The stored checksum of the whole object, if S3 has one of use.
+    pub stored: Option<StoredChecksum>,
     /// The job that wrote it, if zipfleet did.
     pub job: Option<JobId>,
 }
@@ -45,7 +46,11 @@ impl S3 {
             size,
             etag: Etag::parse(etag),
             modified: modified.secs(),
-            crc32: whole_crc32(answer.checksum_type(), answer.checksum_crc32()),
+            stored: whole_checksum(
+                answer.checksum_type(),
+                answer.checksum_crc32(),
+                answer.checksum_crc64_nvme(),
+            ),
             job: answer.metadata().and_then(|metadata| parse_job(metadata.get(JOB_METADATA)?)),
         })
     }

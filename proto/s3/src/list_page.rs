@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, EncodingType, Object};
+use proto::crc::StoredKind;
 use proto::listing::{Etag, Page, SourceObject};
 
 use crate::attempt::Target;
@@ -52,13 +53,25 @@ impl S3 {
 }
 
 fn source_object(source: u16, object: &Object) -> Option<SourceObject> {
-    let whole = object.checksum_type() == Some(&ChecksumType::FullObject);
     Some(SourceObject {
         source,
-        has_crc32: whole && object.checksum_algorithm().contains(&ChecksumAlgorithm::Crc32),
+        stored: stored_kind(object),
         key: url_decoded_key(object.key()?)?.into(),
         size: object.size()?.try_into().ok()?,
         etag: Etag::parse(object.e_tag()?),
         modified: object.last_modified()?.secs(),
     })
+}
+
+fn stored_kind(object: &Object) -> StoredKind {
+    let algorithms = object.checksum_algorithm();
+    if object.checksum_type() != Some(&ChecksumType::FullObject) {
+        StoredKind::None
+    } else if algorithms.contains(&ChecksumAlgorithm::Crc32) {
+        StoredKind::Crc32
+    } else if algorithms.contains(&ChecksumAlgorithm::Crc64Nvme) {
+        StoredKind::Crc64Nvme
+    } else {
+        StoredKind::None
+    }
 }

@@ -108,7 +108,8 @@ fn run_java(java: &Path) -> Command {
 /// Runs a command to its end; what it printed if it ended well, and all it said if not. Warnings count.
 fn run(command: &mut Command) -> Result<String, String> {
     // Times and names must not depend on whose machine this is.
-    let ended = command.env("TZ", "UTC").env("LC_ALL", "C.UTF-8").output().map_err(|error| error.to_string())?;
+    let ended =
+        command.env("TZ", "UTC").env("LC_ALL", "C.UTF-8").output().map_err(|error| error.to_string())?;
     let (stdout, stderr) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
     if !ended.status.success() || !stderr.trim().is_empty() {
         let said: String = format!("{stdout}{stderr}").chars().take(2_000).collect();

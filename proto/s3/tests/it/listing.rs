@@ -1,5 +1,6 @@
 //! Listing objects and uploads.
 
+use proto::crc::{StoredChecksum as Stored, StoredKind};
 use proto::job::JobId;
 use proto_s3::with_retries;
 use simulations_s3::{Fault, FaultKind, Occasion, Op, PutAttributes, Rope, StoredChecksum};
@@ -82,7 +83,7 @@ async fn pages_follow_each_other() {
 }
 
 #[tokio::test]
-async fn a_listing_tells_which_objects_have_a_whole_crc32() {
+async fn a_listing_tells_which_objects_have_a_whole_checksum() {
     let world = world().await;
     let composite = StoredChecksum::Crc32Composite { part_sizes: vec![5] };
     let kinds = [StoredChecksum::None, StoredChecksum::Crc64Nvme, StoredChecksum::Crc32, composite];
@@ -91,11 +92,16 @@ async fn a_listing_tells_which_objects_have_a_whole_crc32() {
         world.twin.put_with(BUCKET, key, Rope::from("123456789"), attributes);
     }
     let page = world.s3.list_page(0, BUCKET, "", None).await.expect("it lists");
-    let listed: Vec<bool> = page.objects.iter().map(|object| object.has_crc32).collect();
-    assert_eq!(listed, [false, false, true, false]);
+    let listed: Vec<StoredKind> = page.objects.iter().map(|object| object.stored).collect();
+    assert_eq!(listed, [StoredKind::None, StoredKind::Crc64Nvme, StoredKind::Crc32, StoredKind::None]);
     for object in &page.objects {
         let head = world.s3.head(&at(&object.key)).await.expect("it is there");
-        assert_eq!(head.crc32, object.has_crc32.then_some(0xCBF4_3926));
+        let expected = match object.stored {
+            StoredKind::None => None,
+            StoredKind::Crc32 => Some(Stored::Crc32(0xCBF4_3926)),
+            StoredKind::Crc64Nvme => Some(Stored::Crc64Nvme(0xAE8B_1486_0A79_9888)),
+        };
+        assert_eq!(head.stored, expected);
     }
 }
 

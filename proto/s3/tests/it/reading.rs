@@ -1,6 +1,6 @@
 //! Reading objects and ranges of them.
 
-use proto::crc::Crc;
+use proto::crc::{Crc, StoredChecksum as Stored};
 use proto::failure::S3ErrorKind;
 use simulations_s3::{Fault, FaultKind, Op, PutAttributes, Rope, StoredChecksum};
 
@@ -36,19 +36,24 @@ async fn an_empty_object() {
 }
 
 #[tokio::test]
-async fn the_stored_crc32_comes_with_whole_reads_only() {
+async fn the_stored_checksum_comes_with_whole_reads_only() {
     let world = world().await;
     let composite = StoredChecksum::Crc32Composite { part_sizes: vec![5] };
-    for (checksum, expected) in
-        [(StoredChecksum::Crc32, true), (composite, false), (StoredChecksum::None, false)]
-    {
+    let crc32 = Some(Stored::Crc32(0xCBF4_3926));
+    let crc64 = Some(Stored::Crc64Nvme(0xAE8B_1486_0A79_9888));
+    for (checksum, expected) in [
+        (StoredChecksum::Crc32, crc32),
+        (StoredChecksum::Crc64Nvme, crc64),
+        (composite, None),
+        (StoredChecksum::None, None),
+    ] {
         let attributes = PutAttributes { checksum, ..PutAttributes::default() };
         world.twin.put_with(BUCKET, "k", Rope::from("123456789"), attributes);
         let etag = world.twin.object(BUCKET, "k").expect("it was put").etag;
         let whole = world.s3.get(BUCKET, "k", &etag, None).await.expect("it reads");
-        assert_eq!(whole.crc32, expected.then_some(0xCBF4_3926));
+        assert_eq!(whole.stored, expected);
         let range = world.s3.get(BUCKET, "k", &etag, Some(0..9)).await.expect("it reads");
-        assert_eq!(range.crc32, None);
+        assert_eq!(range.stored, None);
     }
 }
 
@@ -94,10 +99,10 @@ async fn a_corrupt_body_disagrees_with_the_stored_crc32() {
     world.twin.put_with(BUCKET, "k", Rope::synthetic(1, SIZE), attributes);
     let etag = world.twin.object(BUCKET, "k").expect("it was put").etag;
     let right = world.s3.get(BUCKET, "k", &etag, None).await.expect("it reads");
-    let stored = right.crc32;
-    assert_eq!(stored, Some(Crc::of(&read(right).await.expect("it ends")).value));
+    let stored = right.stored;
+    assert_eq!(stored, Some(Stored::Crc32(Crc::of(&read(right).await.expect("it ends")).value)));
     world.twin.add_fault(Fault::new(Op::GetObject, FaultKind::Corrupt));
     let wrong = world.s3.get(BUCKET, "k", &etag, None).await.expect("it reads");
-    assert_eq!(wrong.crc32, stored);
-    assert_ne!(Some(Crc::of(&read(wrong).await.expect("it ends")).value), stored);
+    assert_eq!(wrong.stored, stored);
+    assert_ne!(Some(Stored::Crc32(Crc::of(&read(wrong).await.expect("it ends")).value)), stored);
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use proto::batch::Upload;
 use proto::complete::{CompletedPart, Completion};
-use proto::crc::Crc;
+use proto::crc::{Crc, StoredChecksum};
 use proto::failure::{Failure, FailureKind, S3ErrorKind};
 use proto::job::JobId;
 use proto::plan::PartNumber;
@@ -52,7 +52,7 @@ async fn from_beginning_to_end() {
     let head = world.s3.head(&at(KEY)).await.expect("it is there");
     assert_eq!(head.etag.to_string(), etag);
     assert_eq!(head.size, completion.archive.bytes);
-    assert_eq!(head.crc32, Some(completion.archive.value));
+    assert_eq!(head.stored, Some(StoredChecksum::Crc32(completion.archive.value)));
     assert_eq!(head.job, Some(JOB));
     let object = world.twin.object(BUCKET, KEY).expect("it is there");
     assert_eq!(object.content_type.as_deref(), Some("application/zip"));
