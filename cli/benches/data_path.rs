@@ -46,7 +46,8 @@ fn main() {
     let mut args = std::env::args().skip(1);
     if args.next().as_deref() == Some("--bare-loop") {
         let name = args.next().expect("the population's name");
-        let population = POPULATIONS.into_iter().find(|population| population.name == name).expect("a known population");
+        let population =
+            POPULATIONS.into_iter().find(|population| population.name == name).expect("a known population");
         let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
         return runtime.block_on(bare_loop(population));
     }
@@ -56,7 +57,10 @@ fn main() {
         let (cpu, _) = ratios[ROUNDS / 2];
         ratios.sort_by(|a, b| a.1.total_cmp(&b.1));
         let (_, wall) = ratios[ROUNDS / 2];
-        println!("{}: median ratio, zipfleet / bare loop: CPU {cpu:.3} (bar 1.15), wall {wall:.3}", population.name);
+        println!(
+            "{}: median ratio, zipfleet / bare loop: CPU {cpu:.3} (bar 1.15), wall {wall:.3}",
+            population.name
+        );
     }
 }
 
@@ -64,7 +68,15 @@ fn main() {
 fn compare(population: Population, round: usize) -> (f64, f64) {
     let Population { name, objects, bytes } = population;
     let mut twin = Command::new(ZIPFLEET)
-        .args(["s3", "--listen", "127.0.0.1:0", "--quiet", "--json", "--synthetic", &format!("src/{name}-:{objects}:{bytes}")])
+        .args([
+            "s3",
+            "--listen",
+            "127.0.0.1:0",
+            "--quiet",
+            "--json",
+            "--synthetic",
+            &format!("src/{name}-:{objects}:{bytes}"),
+        ])
         .stdout(Stdio::piped())
         .spawn()
         .expect("the twin starts");
@@ -114,7 +126,9 @@ fn children_cpu_s() -> f64 {
 
 fn endpoint_of(twin: &mut Child) -> String {
     let mut line = String::new();
-    BufReader::new(twin.stdout.take().expect("it is piped")).read_line(&mut line).expect("the twin says where it is");
+    BufReader::new(twin.stdout.take().expect("it is piped"))
+        .read_line(&mut line)
+        .expect("the twin says where it is");
     let value: serde_json::Value = serde_json::from_str(&line).expect("it says it in JSON");
     value["endpoint"].as_str().expect("it is a text").to_owned()
 }
@@ -127,7 +141,8 @@ type Piece = (u64, Range<u64>);
 async fn bare_loop(population: Population) {
     let s3 = S3::connect(&Options::default()).await.expect("it connects");
     let page = s3.list_page(0, "src", "", None).await.expect("it lists");
-    let etags: Arc<Vec<String>> = Arc::new(page.objects.iter().map(|object| object.etag.to_string()).collect());
+    let etags: Arc<Vec<String>> =
+        Arc::new(page.objects.iter().map(|object| object.etag.to_string()).collect());
     let destination = Location { bucket: "out".into(), key: "bare".into() };
     let upload = Arc::new(s3.create_upload(&destination, JobId(1)).await.expect("it is created"));
     let mut parts = parts(population).into_iter().enumerate();
@@ -137,7 +152,14 @@ async fn bare_loop(population: Population) {
         while running.len() < PARTS_IN_FLIGHT
             && let Some((index, pieces)) = parts.next()
         {
-            running.spawn(copy_part(s3.clone(), Arc::clone(&upload), Arc::clone(&etags), population, index, pieces));
+            running.spawn(copy_part(
+                s3.clone(),
+                Arc::clone(&upload),
+                Arc::clone(&etags),
+                population,
+                index,
+                pieces,
+            ));
         }
         match running.join_next().await {
             Some(part) => done.push(part.expect("it does not panic")),
@@ -146,8 +168,11 @@ async fn bare_loop(population: Population) {
     }
     done.sort_by_key(|(index, ..)| *index);
     let archive = done.iter().fold(Crc::EMPTY, |all, (_, _, crc)| all.then(*crc));
-    let parts = done.into_iter().map(|(index, etag, _)| CompletedPart { number: PartNumber::from_index(index), etag });
-    let completion = Completion { upload: (*upload).clone(), parts: parts.collect(), archive, no_overwrite: false };
+    let parts = done
+        .into_iter()
+        .map(|(index, etag, _)| CompletedPart { number: PartNumber::from_index(index), etag });
+    let completion =
+        Completion { upload: (*upload).clone(), parts: parts.collect(), archive, no_overwrite: false };
     s3.complete_upload(&completion).await.expect("it is completed");
 }
 
@@ -185,12 +210,14 @@ async fn copy_part(
         let content = Rope::synthetic(number, population.bytes).slice(range.clone());
         crc = crc.then(Crc::known(content.crc32(), range.end - range.start));
         let key = format!("{}-{number:08}", population.name);
-        let mut fetched = s3.get("src", &key, &etags[number as usize], Some(range)).await.expect("it answers");
+        let mut fetched =
+            s3.get("src", &key, &etags[number as usize], Some(range)).await.expect("it answers");
         while let Some(frame) = fetched.next().await.expect("it arrives") {
             body.extend_from_slice(&frame);
         }
     }
     let body = Bytes::from(body);
-    let etag = s3.upload_part(&upload, PartNumber::from_index(index), body, crc).await.expect("it is uploaded");
+    let etag =
+        s3.upload_part(&upload, PartNumber::from_index(index), body, crc).await.expect("it is uploaded");
     (index, etag, crc)
 }

@@ -7,7 +7,8 @@ use std::str::FromStr;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use proto::job::{JobSpec, UnsafeNames};
 use proto::limits::{
-    NODE_CONCURRENCY_DEFAULT, NODE_CONCURRENCY_MAX, NODE_MEMORY_MIN, PART_BYTES_MIN, PROCESS_OVERHEAD_BYTES, REQUEST_OVERHEAD_BYTES,
+    NODE_CONCURRENCY_DEFAULT, NODE_CONCURRENCY_MAX, NODE_MEMORY_MIN, PART_BYTES_MIN, PROCESS_OVERHEAD_BYTES,
+    REQUEST_OVERHEAD_BYTES,
 };
 use proto::location::{Location, Source, parse_object, parse_source};
 
@@ -167,13 +168,18 @@ impl ResourceArgs {
     /// Refuses what cannot work, with what would.
     pub(crate) fn check(self) -> Result<(), String> {
         if !(1..=NODE_CONCURRENCY_MAX).contains(&self.concurrency) {
-            return Err(format!("--concurrency must lie between 1 and {NODE_CONCURRENCY_MAX}, not {}", self.concurrency));
+            return Err(format!(
+                "--concurrency must lie between 1 and {NODE_CONCURRENCY_MAX}, not {}",
+                self.concurrency
+            ));
         }
         let connections = REQUEST_OVERHEAD_BYTES * self.concurrency as u64;
         let least = (PROCESS_OVERHEAD_BYTES + connections + 4 * PART_BYTES_MIN).max(NODE_MEMORY_MIN);
         if self.memory < least {
             let (concurrency, mib) = (self.concurrency, least.div_ceil(1 << 20));
-            return Err(format!("{concurrency} requests in flight need --memory {mib}MiB or more; or lower --concurrency"));
+            return Err(format!(
+                "{concurrency} requests in flight need --memory {mib}MiB or more; or lower --concurrency"
+            ));
         }
         Ok(())
     }

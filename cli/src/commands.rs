@@ -8,10 +8,11 @@ mod zip;
 
 use std::process::ExitCode;
 
-use proto::failure::{Failure, FailureKind};
+use proto::failure::Failure;
 use proto_s3::{Options, S3};
 
 use crate::args::Command;
+use crate::failures::usage;
 use crate::output::Voice;
 
 /// Carries out a command.
@@ -22,16 +23,6 @@ pub(crate) async fn run(command: Command, voice: &Voice) -> Result<ExitCode, Fai
         Command::S3(args) => s3::run(args, *voice).await,
         Command::Demo(args) => demo::run(args, *voice).await,
     }
-}
-
-/// A flag or argument that makes no sense.
-pub(crate) fn usage(message: String) -> Failure {
-    Failure::new(FailureKind::BadRequest, message)
-}
-
-/// Something that should not happen.
-pub(crate) fn internal(error: impl std::fmt::Display) -> Failure {
-    Failure::new(FailureKind::Internal, error.to_string())
 }
 
 /// A client of S3.

@@ -7,7 +7,7 @@ use proto_s3::S3;
 use tokio::task::JoinSet;
 
 use crate::args::ResourceArgs;
-use crate::commands::internal;
+use crate::failures::internal;
 
 /// A coordinator with its nodes.
 pub(crate) struct Fleet {

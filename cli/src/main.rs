@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod exit_code;
+mod failures;
 mod local;
 mod output;
 mod plan;

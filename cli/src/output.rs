@@ -1,5 +1,9 @@
 //! The only place that prints: results on standard output, talk on standard error.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "everything the person sees goes through here")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "everything the person sees goes through here"
+)]
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -44,7 +48,10 @@ impl Voice {
     /// The result: `text` for people, `value` for programs.
     pub(crate) fn result(self, text: &str, value: &impl Serialize) {
         if self.json {
-            println!("{}", serde_json::to_string(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}")));
+            println!(
+                "{}",
+                serde_json::to_string(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+            );
         } else if !self.quiet {
             println!("{text}");
         }
@@ -59,7 +66,8 @@ impl Voice {
     pub(crate) fn failure_with(self, failure: &Failure, code: u8) -> ExitCode {
         eprintln!("zipfleet: {failure}");
         if self.json {
-            let error = serde_json::json!({ "kind": failure.kind, "message": failure.message, "exit_code": code });
+            let error =
+                serde_json::json!({ "kind": failure.kind, "message": failure.message, "exit_code": code });
             println!("{}", serde_json::json!({ "error": error }));
         }
         ExitCode::from(code)
@@ -115,6 +123,7 @@ pub(crate) fn requests(counts: &RequestCounts) -> String {
         (counts.abort, "AbortMultipartUpload"),
         (counts.list_other, "ListParts or ListMultipartUploads"),
     ];
-    let listed: Vec<String> = kinds.iter().filter(|(count, _)| *count > 0).map(|(count, kind)| format!("{count} {kind}")).collect();
+    let listed: Vec<String> =
+        kinds.iter().filter(|(count, _)| *count > 0).map(|(count, kind)| format!("{count} {kind}")).collect();
     format!("{} (${:.4} at us-east-1 prices)", listed.join(", "), counts.price_usd())
 }

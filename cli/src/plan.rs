@@ -10,7 +10,12 @@ use proto_s3::S3;
 ///
 /// # Errors
 /// Those the job itself would end with before it writes anything.
-pub(crate) async fn plan(s3: &S3, spec: &JobSpec, part_bytes_cap: u64, mut progress: impl FnMut(&Planner)) -> Result<Planner, Failure> {
+pub(crate) async fn plan(
+    s3: &S3,
+    spec: &JobSpec,
+    part_bytes_cap: u64,
+    mut progress: impl FnMut(&Planner),
+) -> Result<Planner, Failure> {
     let mut planner = Planner::new(spec, part_bytes_cap)?;
     for (index, source) in (0u16..).zip(&spec.sources) {
         let mut from = None;

@@ -19,11 +19,14 @@ pub(crate) struct Display {
 
 impl Display {
     pub(crate) fn new(voice: Voice) -> Self {
-        let target = if voice.draws() { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
+        let target =
+            if voice.draws() { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(0), target);
         bar.set_style(
-            ProgressStyle::with_template("{prefix:12} {bar:30} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {msg}")
-                .expect("the template is constant and valid"),
+            ProgressStyle::with_template(
+                "{prefix:12} {bar:30} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {msg}",
+            )
+            .expect("the template is constant and valid"),
         );
         Self { voice, bar, last_line: Instant::now() }
     }
@@ -37,7 +40,8 @@ impl Display {
             Stage::Completed => "completed",
             Stage::Aborting | Stage::Failed => "removing",
         };
-        let mut detail = format!("{}, {}", count(progress.entries, "object"), count(progress.parts_planned, "part"));
+        let mut detail =
+            format!("{}, {}", count(progress.entries, "object"), count(progress.parts_planned, "part"));
         if progress.stage == Stage::Listing {
             detail.push_str(" so far");
         } else {

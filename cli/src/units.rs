@@ -26,7 +26,14 @@ mod tests {
 
     #[test]
     fn sizes() {
-        for (text, bytes) in [("0", 0), ("7b", 7), ("16MiB", 16 << 20), ("16m", 16 << 20), ("5GB", 5_000_000_000), ("2 TiB", 2 << 40)] {
+        for (text, bytes) in [
+            ("0", 0),
+            ("7b", 7),
+            ("16MiB", 16 << 20),
+            ("16m", 16 << 20),
+            ("5GB", 5_000_000_000),
+            ("2 TiB", 2 << 40),
+        ] {
             assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
         }
         for text in ["", "MiB", "-1", "1.5G", "5 parsecs", "99999999999T", "18446744073709551616"] {

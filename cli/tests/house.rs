@@ -150,7 +150,11 @@ fn packages_depend_on_what_they_may_and_on_nothing_else() {
         .map(ToOwned::to_owned)
         .collect();
     let known: BTreeMap<&str, &[&str]> = PACKAGES.into_iter().collect();
-    assert_eq!(members, known.keys().map(ToString::to_string).collect(), "every package has a place in the house");
+    assert_eq!(
+        members,
+        known.keys().map(ToString::to_string).collect(),
+        "every package has a place in the house"
+    );
     for (path, allowed) in known {
         let found = dependencies(&read(root().join(path).join("Cargo.toml")));
         assert!(!found.is_empty(), "{path}: its dependencies were found");
@@ -188,7 +192,9 @@ fn the_verifier_shares_nothing_with_the_writer() {
 #[test]
 fn the_plan_checker_knows_nothing_of_how_plans_are_made() {
     let files = sources();
-    let checker = files.iter().filter(|path| path.starts_with("coordinator/src/plan_check") || path.ends_with("plan_check.rs"));
+    let checker = files
+        .iter()
+        .filter(|path| path.starts_with("coordinator/src/plan_check") || path.ends_with("plan_check.rs"));
     let mut seen = 0;
     for path in checker {
         seen += 1;
@@ -204,16 +210,25 @@ fn the_plan_checker_knows_nothing_of_how_plans_are_made() {
 fn only_one_door_knows_the_sdk() {
     for path in sources().iter().filter(|path| !is_test(path) && !path.starts_with("proto/s3")) {
         let text = shipped(path);
-        assert!(!text.contains("aws_sdk_s3") && !text.contains("aws_config"), "{} goes past the door", path.display());
+        assert!(
+            !text.contains("aws_sdk_s3") && !text.contains("aws_config"),
+            "{} goes past the door",
+            path.display()
+        );
     }
 }
 
 #[test]
 fn there_is_one_fence() {
-    let nested = sources().iter().filter_map(|path| path.parent().map(ToOwned::to_owned)).collect::<BTreeSet<_>>();
+    let nested =
+        sources().iter().filter_map(|path| path.parent().map(ToOwned::to_owned)).collect::<BTreeSet<_>>();
     for dir in nested.iter().flat_map(|dir| dir.ancestors()).filter(|dir| !dir.as_os_str().is_empty()) {
         for name in ["clippy.toml", ".clippy.toml"] {
-            assert!(!root().join(dir).join(name).exists(), "{}/{name} would replace the fence below it", dir.display());
+            assert!(
+                !root().join(dir).join(name).exists(),
+                "{}/{name} would replace the fence below it",
+                dir.display()
+            );
         }
     }
 }
@@ -235,6 +250,7 @@ fn the_top_level_is_as_agreed() {
         name.into_string().expect("names are UTF-8")
     });
     let built = ["target", "zipfleet-demo.zip"];
-    let found: BTreeSet<String> = entries.filter(|name| !name.starts_with('.') && !built.contains(&name.as_str())).collect();
+    let found: BTreeSet<String> =
+        entries.filter(|name| !name.starts_with('.') && !built.contains(&name.as_str())).collect();
     assert_eq!(found, TOP.into_iter().map(ToOwned::to_owned).collect());
 }

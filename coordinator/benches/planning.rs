@@ -48,8 +48,18 @@ fn main() {
 
 fn object(number: u64) -> SourceObject {
     let key = format!("photos/2026/{:04}/image-{number:08}.jpg", number / 1_000).into();
-    let etag = Etag::parse(&format!("{:032x}", u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)));
-    SourceObject { source: 0, stored: StoredKind::Crc32, key, size: 10_000 + number % 5_000, etag, modified: 1_700_000_000 }
+    let etag = Etag::parse(&format!(
+        "{:032x}",
+        u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)
+    ));
+    SourceObject {
+        source: 0,
+        stored: StoredKind::Crc32,
+        key,
+        size: 10_000 + number % 5_000,
+        etag,
+        modified: 1_700_000_000,
+    }
 }
 
 /// Resident memory of this process, in bytes.

@@ -59,7 +59,8 @@ pub fn estimate(plan: &Plan, sources: &[Source], listing: RequestCounts, site: S
     let Site { memory_bytes, concurrency, .. } = site;
     let mut ledger = Ledger::default();
     ledger.grow(plan);
-    let mut requests = RequestCounts { create: 1, upload_part: plan.parts.len() as u64, complete: 1, ..listing };
+    let mut requests =
+        RequestCounts { create: 1, upload_part: plan.parts.len() as u64, complete: 1, ..listing };
     requests.bytes_received = plan.entries.iter().map(|entry| entry.object.size).sum();
     let (mut get_s, mut put_s, mut byte_seconds) = (0.0, 0.0, 0.0);
     for index in 0..plan.parts.len() {

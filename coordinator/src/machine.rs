@@ -6,7 +6,10 @@ use proto::batch::{Assignment, AttemptId, Batch, Upload};
 use proto::complete::Completion;
 use proto::failure::{Failure, FailureKind};
 use proto::job::{JobId, JobSpec, Outcome, Progress, Stage};
-use proto::limits::{BATCH_PARTS_MAX, NODE_CONCURRENCY_DEFAULT, NODE_MEMORY_DEFAULT, PART_ATTEMPTS_MAX, body_budget_bytes, part_bytes_cap};
+use proto::limits::{
+    BATCH_PARTS_MAX, NODE_CONCURRENCY_DEFAULT, NODE_MEMORY_DEFAULT, PART_ATTEMPTS_MAX, body_budget_bytes,
+    part_bytes_cap,
+};
 use proto::listing::Page;
 use proto::location::{Location, Source};
 use proto::part::{PartDone, PartFailed};
@@ -113,7 +116,14 @@ impl Machine {
         }
     }
 
-    fn listed(&mut self, id: JobId, index: u16, page: Result<Page, Failure>, now_ms: u64, effects: &mut Vec<Effect>) {
+    fn listed(
+        &mut self,
+        id: JobId,
+        index: u16,
+        page: Result<Page, Failure>,
+        now_ms: u64,
+        effects: &mut Vec<Effect>,
+    ) {
         let Some(job) = self.jobs.get_mut(&id).filter(|job| job.stage == Stage::Listing) else { return };
         let page = match page {
             Ok(page) => page,
@@ -133,7 +143,8 @@ impl Machine {
             job.stage = Stage::Transferring;
             job.listed_ms = now_ms;
         }
-        if job.upload == UploadState::None && !job.planner.plan().parts.is_empty() && !job.planner.is_doomed() {
+        if job.upload == UploadState::None && !job.planner.plan().parts.is_empty() && !job.planner.is_doomed()
+        {
             job.upload = UploadState::Pending;
             effects.push(Effect::CreateUpload(id, job.spec.destination.clone()));
         }
@@ -191,7 +202,8 @@ impl Machine {
             return self.clean_up(id, effects);
         }
         let kind = failed.failure.kind;
-        let may_pass = matches!(kind, FailureKind::Unavailable | FailureKind::Internal | FailureKind::Corrupt);
+        let may_pass =
+            matches!(kind, FailureKind::Unavailable | FailureKind::Internal | FailureKind::Corrupt);
         if may_pass && job.ledger.note_failure(failed.id.part) < PART_ATTEMPTS_MAX {
             job.ledger.give_back(failed.id.part);
         } else {
@@ -207,7 +219,13 @@ impl Machine {
         }
     }
 
-    fn completed(&mut self, id: JobId, result: Result<String, Failure>, now_ms: u64, effects: &mut Vec<Effect>) {
+    fn completed(
+        &mut self,
+        id: JobId,
+        result: Result<String, Failure>,
+        now_ms: u64,
+        effects: &mut Vec<Effect>,
+    ) {
         match result {
             Ok(etag) => {
                 let Some(mut job) = self.jobs.remove(&id) else { return };
@@ -240,7 +258,11 @@ impl Machine {
         }
         job.stage = Stage::Aborting;
         job.failure = Some(failure);
-        effects.extend(self.scheduler.busy_with(|attempt| attempt.job == id).map(|node| Effect::Order(node, Order::Cancel(id))));
+        effects.extend(
+            self.scheduler
+                .busy_with(|attempt| attempt.job == id)
+                .map(|node| Effect::Order(node, Order::Cancel(id))),
+        );
         self.clean_up(id, effects);
     }
 
@@ -269,14 +291,16 @@ impl Machine {
     fn grant(&mut self, effects: &mut Vec<Effect>) {
         let mut batches: BTreeMap<(NodeId, JobId), Batch> = BTreeMap::new();
         while let Some((node, id, assignment, upload)) = self.grant_one() {
-            let batch = batches.entry((node, id)).or_insert_with(|| Batch { upload, assignments: Vec::new() });
+            let batch =
+                batches.entry((node, id)).or_insert_with(|| Batch { upload, assignments: Vec::new() });
             batch.assignments.push(assignment);
             if batch.assignments.len() >= BATCH_PARTS_MAX {
                 let batch = batches.remove(&(node, id)).expect("it was just there");
                 effects.push(Effect::Order(node, Order::Grant(batch)));
             }
         }
-        effects.extend(batches.into_iter().map(|((node, _), batch)| Effect::Order(node, Order::Grant(batch))));
+        effects
+            .extend(batches.into_iter().map(|((node, _), batch)| Effect::Order(node, Order::Grant(batch))));
     }
 
     fn grant_one(&mut self) -> Option<(NodeId, JobId, Assignment, Upload)> {

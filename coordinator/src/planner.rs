@@ -107,11 +107,18 @@ impl Planner {
         self.names.collisions(&self.plan.entries, &mut self.bad_names, &mut self.warnings);
         if !self.bad_names.is_empty() {
             let advice = "rename them, leave them out with --exclude, or for unsafe ones use --unsafe-names map or skip";
-            let text = format!("{} cannot go into one archive ({advice}): {}", self.bad_names.count_of("name"), self.bad_names);
+            let text = format!(
+                "{} cannot go into one archive ({advice}): {}",
+                self.bad_names.count_of("name"),
+                self.bad_names
+            );
             return Err(Failure::new(FailureKind::BadNames, text));
         }
         if self.plan.entries.is_empty() {
-            return Err(Failure::new(FailureKind::NothingToArchive, self.naming.nothing_found(&self.skipped)));
+            return Err(Failure::new(
+                FailureKind::NothingToArchive,
+                self.naming.nothing_found(&self.skipped),
+            ));
         }
         for source in self.naming.sources_without(&self.listed) {
             self.warnings.push(|| format!("there is no object in {source}"));

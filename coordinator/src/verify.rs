@@ -16,6 +16,7 @@
 mod against;
 mod central;
 mod end;
+mod entry;
 mod extra;
 mod fields;
 mod finding;
@@ -30,8 +31,9 @@ mod walk;
 mod tests;
 
 pub use against::{Expected, Matches};
-pub use central::{Central, Entry};
+pub use central::Central;
 pub use end::{Ends, TAIL_BYTES, find};
+pub use entry::Entry;
 pub use finding::{Finding, Findings, Found, Kind, Severity};
 pub use layout::{Layout, Run};
 pub use walk::{Seen, Walk, Walked};

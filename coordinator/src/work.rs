@@ -16,8 +16,16 @@ use crate::ledger::Ledger;
 #[must_use]
 pub fn part_work(plan: &Plan, ledger: &Ledger, sources: &[Source], index: usize) -> PartWork {
     let part = &plan.parts[index];
-    let mut pieces = Pieces { plan, sources, bodies: Vec::new(), done: Vec::new(), literal: Vec::new(), slots: Vec::new() };
-    let holds_only_data = part.headers.is_empty() && plan.directory.as_ref().is_none_or(|d| part.bytes.end <= d.start);
+    let mut pieces = Pieces {
+        plan,
+        sources,
+        bodies: Vec::new(),
+        done: Vec::new(),
+        literal: Vec::new(),
+        slots: Vec::new(),
+    };
+    let holds_only_data =
+        part.headers.is_empty() && plan.directory.as_ref().is_none_or(|d| part.bytes.end <= d.start);
     if holds_only_data {
         let entry = part.headers.start - 1;
         let data_start = plan.entries[entry as usize].data().start;
@@ -41,7 +49,10 @@ pub fn part_work(plan: &Plan, ledger: &Ledger, sources: &[Source], index: usize)
         body_of_first_header.push(Some(body));
     }
     for index_of_entry in part.directory.clone() {
-        let own = index_of_entry.checked_sub(part.headers.start).and_then(|i| body_of_first_header.get(i as usize)).copied();
+        let own = index_of_entry
+            .checked_sub(part.headers.start)
+            .and_then(|i| body_of_first_header.get(i as usize))
+            .copied();
         let record = directory::record(plan, index_of_entry, ledger.crc32(index_of_entry));
         pieces.literal(&record, own.flatten().map(|body| (CENTRAL_CRC_AT, body)));
     }
@@ -49,7 +60,12 @@ pub fn part_work(plan: &Plan, ledger: &Ledger, sources: &[Source], index: usize)
         pieces.literal(&directory::end(plan), None);
     }
     pieces.flush();
-    PartWork { number: PartNumber::from_index(index), bytes: part.size(), bodies: pieces.bodies, pieces: pieces.done }
+    PartWork {
+        number: PartNumber::from_index(index),
+        bytes: part.size(),
+        bodies: pieces.bodies,
+        pieces: pieces.done,
+    }
 }
 
 /// Pieces as they are put together; literal bytes that touch become one piece.
@@ -97,6 +113,7 @@ impl Pieces<'_> {
 fn even_ranges(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
     let total = range.end - range.start;
     let count = total.div_ceil(FETCH_BYTES);
-    let border = move |i: u64| range.start + (u128::from(total) * u128::from(i) / u128::from(count.max(1))) as u64;
+    let border =
+        move |i: u64| range.start + (u128::from(total) * u128::from(i) / u128::from(count.max(1))) as u64;
     (0..count).map(move |i| border(i)..border(i + 1))
 }

@@ -91,10 +91,17 @@ pub struct Assembler {
 /// A piece in the making.
 #[derive(Debug)]
 enum Made {
-    Literal { place: BytesMut, slots: Vec<Slot> },
+    Literal {
+        place: BytesMut,
+        slots: Vec<Slot>,
+    },
     /// Out with whoever fetches it.
     Fetching,
-    Fetched { place: BytesMut, body: u32, crc: Crc },
+    Fetched {
+        place: BytesMut,
+        body: u32,
+        crc: Crc,
+    },
 }
 
 /// A part ready to be uploaded.
@@ -132,7 +139,9 @@ impl Assembler {
             let mut place = std::mem::replace(&mut buffer, after);
             match piece {
                 Piece::Literal { bytes, slots } => {
-                    let fits = |slot: &Slot| slot.at as usize + 4 <= bytes.len() && (slot.body as usize) < work.bodies.len();
+                    let fits = |slot: &Slot| {
+                        slot.at as usize + 4 <= bytes.len() && (slot.body as usize) < work.bodies.len()
+                    };
                     if !slots.iter().all(fits) {
                         return Err(contradiction("a slot lies outside"));
                     }
@@ -144,7 +153,14 @@ impl Assembler {
                         return Err(contradiction("a fetch has no object or no bytes"));
                     }
                     let stored = work.bodies[body as usize].stored;
-                    regions.push(Region { piece: index, body, range, place, stored, hasher: Hasher::new(stored) });
+                    regions.push(Region {
+                        piece: index,
+                        body,
+                        range,
+                        place,
+                        stored,
+                        hasher: Hasher::new(stored),
+                    });
                     pieces.push(Made::Fetching);
                 }
             }

@@ -13,7 +13,9 @@ impl Pool {
     /// A buffer for `bytes` bytes; of the spare ones only as many are kept as fit into `room_bytes`
     /// beside it.
     pub fn take(&mut self, bytes: u64, room_bytes: u64) -> BytesMut {
-        let fits = |buffer: &BytesMut| buffer.capacity() as u64 >= bytes && buffer.capacity() as u64 <= bytes.saturating_mul(2);
+        let fits = |buffer: &BytesMut| {
+            buffer.capacity() as u64 >= bytes && buffer.capacity() as u64 <= bytes.saturating_mul(2)
+        };
         let buffer = self.spare.iter().position(fits).map(|index| self.spare.swap_remove(index));
         while self.spare_bytes() > room_bytes {
             self.spare.pop();

@@ -80,7 +80,8 @@ impl Window {
     pub fn begin(&mut self) -> Option<(Upload, Assignment)> {
         let cost = Cost::of(&self.waiting.front()?.1.work);
         let is_out_of_memory = self.begun_parts > 0 && self.begun_bytes + cost.bytes > self.budget_bytes;
-        let is_busy = self.begun_parts >= PARTS_AHEAD && self.begun_requests + cost.requests > self.requests_max;
+        let is_busy =
+            self.begun_parts >= PARTS_AHEAD && self.begun_requests + cost.requests > self.requests_max;
         if is_out_of_memory || is_busy {
             return None;
         }
@@ -99,7 +100,8 @@ impl Window {
 
     /// Takes out everything of a job that has not begun.
     pub fn surrender(&mut self, job: JobId) -> Vec<Assignment> {
-        let (gone, kept) = std::mem::take(&mut self.waiting).into_iter().partition::<Vec<_>, _>(|(_, a)| a.id.job == job);
+        let (gone, kept) =
+            std::mem::take(&mut self.waiting).into_iter().partition::<Vec<_>, _>(|(_, a)| a.id.job == job);
         self.waiting = kept.into();
         gone.into_iter().map(|(_, assignment)| assignment).collect()
     }
@@ -138,7 +140,10 @@ mod tests {
     #[test]
     fn memory_is_never_exceeded_but_by_a_part_that_is_alone() {
         let mut window = Window::new(100, 10);
-        queue(&mut window, [(1, 60), (2, 30), (3, 20), (4, 500), (5, 1)].map(|(number, bytes)| part(1, number, bytes, 0)));
+        queue(
+            &mut window,
+            [(1, 60), (2, 30), (3, 20), (4, 500), (5, 1)].map(|(number, bytes)| part(1, number, bytes, 0)),
+        );
         assert_eq!(begun(&mut window), [1, 2]);
         end(&mut window, 60);
         assert_eq!(begun(&mut window), [3]);
@@ -167,7 +172,8 @@ mod tests {
         let mut window = Window::new(10, 10);
         queue(&mut window, [(1, 1), (2, 2), (1, 3)].map(|(job, number)| part(job, number, 10, 0)));
         assert_eq!(begun(&mut window), [1]);
-        let gone: Vec<u32> = window.surrender(JobId(1)).iter().map(|assignment| assignment.id.part.0).collect();
+        let gone: Vec<u32> =
+            window.surrender(JobId(1)).iter().map(|assignment| assignment.id.part.0).collect();
         assert_eq!(gone, [3]);
         end(&mut window, 10);
         assert_eq!(begun(&mut window), [2]);

@@ -47,7 +47,8 @@ impl Crc {
         Self {
             value: joined.finalize(),
             bytes: self.bytes + next.bytes,
-            crc64: crc64.map(|(first, second)| checksum_combine(CrcAlgorithm::Crc64Nvme, first, second, next.bytes)),
+            crc64: crc64
+                .map(|(first, second)| checksum_combine(CrcAlgorithm::Crc64Nvme, first, second, next.bytes)),
         }
     }
 }

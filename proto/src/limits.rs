@@ -75,5 +75,7 @@ pub fn body_budget_bytes(memory_bytes: u64, concurrency: usize) -> u64 {
 /// upload only while it does not fetch. A part may exceed its aim by up to `PART_BYTES_MIN` and headers.
 #[must_use]
 pub fn part_bytes_cap(body_budget_bytes: u64) -> u64 {
-    (body_budget_bytes / 2).saturating_sub(PART_BYTES_MIN + MIB).clamp(PART_BYTES_MIN, PART_BYTES_MAX - 2 * PART_BYTES_MIN)
+    (body_budget_bytes / 2)
+        .saturating_sub(PART_BYTES_MIN + MIB)
+        .clamp(PART_BYTES_MIN, PART_BYTES_MAX - 2 * PART_BYTES_MIN)
 }

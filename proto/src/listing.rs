@@ -102,7 +102,13 @@ mod tests {
     fn etags_come_out_as_they_went_in() {
         let md5 = "d41d8cd98f00b204e9800998ecf8427e";
         assert!(matches!(Etag::parse(md5), Etag::Digest { parts: 0, .. }));
-        let exact = ["", "x", "d41d8cd98f00b204e9800998ecf8427e-0", "D41D8CD98F00B204E9800998ECF8427E", "+41d8cd98f00b204e9800998ecf8427e"];
+        let exact = [
+            "",
+            "x",
+            "d41d8cd98f00b204e9800998ecf8427e-0",
+            "D41D8CD98F00B204E9800998ECF8427E",
+            "+41d8cd98f00b204e9800998ecf8427e",
+        ];
         let long = format!("{md5}-10000");
         for text in exact.into_iter().chain([md5, &long, &format!("{md5}-007")]) {
             assert_eq!(Etag::parse(text).to_string(), text);

@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn sources_by_their_spelling() {
-        let prefix = |bucket: &str, prefix: &str| Source::Prefix { bucket: bucket.into(), prefix: prefix.into() };
+        let prefix =
+            |bucket: &str, prefix: &str| Source::Prefix { bucket: bucket.into(), prefix: prefix.into() };
         for (text, source) in [
             ("s3://photos", prefix("photos", "")),
             ("s3://photos/", prefix("photos", "")),
@@ -169,7 +170,17 @@ mod tests {
 
     #[test]
     fn malformed_addresses_are_refused() {
-        for text in ["", "photos/2026/", "http://photos/", "S3://photos/", "s3:/photos/", "s3://", "s3:///key", "s3://a b/", "s3://x/"] {
+        for text in [
+            "",
+            "photos/2026/",
+            "http://photos/",
+            "S3://photos/",
+            "s3:/photos/",
+            "s3://",
+            "s3:///key",
+            "s3://a b/",
+            "s3://x/",
+        ] {
             assert!(parse_source(text).is_err(), "{text}");
         }
         for text in ["s3://photos", "s3://photos/", "s3://photos/zips/"] {

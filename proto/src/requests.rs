@@ -49,8 +49,14 @@ mod tests {
 
     #[test]
     fn the_price_of_fifteen_gigabytes() {
-        let counts =
-            RequestCounts { list: 3, get: 3_000, create: 1, upload_part: 900, complete: 1, ..Default::default() };
+        let counts = RequestCounts {
+            list: 3,
+            get: 3_000,
+            create: 1,
+            upload_part: 900,
+            complete: 1,
+            ..Default::default()
+        };
         let dollars = 905.0 * 0.005 / 1_000.0 + 3_000.0 * 0.0004 / 1_000.0;
         assert!((counts.price_usd() - dollars).abs() < 1e-12);
         assert_eq!(RequestCounts { abort: 7, ..Default::default() }.price_usd(), 0.0);

@@ -15,8 +15,9 @@ use simulations_s3::{PutAttributes, Rope, StoredChecksum, Twin, TwinOptions};
 use tokio::net::TcpListener;
 
 use super::zip::{Made, Unmade, make};
-use super::{connect, internal, usage, verify};
+use super::{connect, verify};
 use crate::args::{DemoArgs, ResourceArgs};
+use crate::failures::{internal, usage};
 use crate::local::Fleet;
 use crate::output::{Voice, count, rate, size};
 
@@ -24,7 +25,8 @@ use crate::output::{Voice, count, rate, size};
 const PHOTOS: u64 = 100;
 /// Most bytes of real files taken along: the demo is to end within a minute on a small machine.
 const FILES_BYTES_MAX: u64 = 100_000_000;
-const RESOURCES: ResourceArgs = ResourceArgs { concurrency: NODE_CONCURRENCY_DEFAULT, memory: NODE_MEMORY_DEFAULT };
+const RESOURCES: ResourceArgs =
+    ResourceArgs { concurrency: NODE_CONCURRENCY_DEFAULT, memory: NODE_MEMORY_DEFAULT };
 
 pub(crate) async fn run(args: DemoArgs, voice: Voice) -> Result<ExitCode, Failure> {
     let twin = Twin::new(TwinOptions::default());
@@ -32,7 +34,9 @@ pub(crate) async fn run(args: DemoArgs, voice: Voice) -> Result<ExitCode, Failur
     voice.say(&format!("1. An S3 in memory is up at {}.", server.endpoint()));
     let keys = Keys { access_key_id: "zipfleet".to_owned(), secret_access_key: "zipfleet-secret".to_owned() };
     let region = Some("us-east-1".to_owned());
-    let s3 = connect(&Options { endpoint_url: Some(server.endpoint()), region, keys: Some(keys), profile: None }).await?;
+    let s3 =
+        connect(&Options { endpoint_url: Some(server.endpoint()), region, keys: Some(keys), profile: None })
+            .await?;
 
     let sources = fill(&twin, voice)?;
     let spec = JobSpec {
@@ -48,7 +52,11 @@ pub(crate) async fn run(args: DemoArgs, voice: Voice) -> Result<ExitCode, Failur
     };
 
     let nodes = usize::from(args.nodes);
-    voice.say(&format!("3. A coordinator and {} make {} of it:", count(nodes as u64, "node"), spec.destination));
+    voice.say(&format!(
+        "3. A coordinator and {} make {} of it:",
+        count(nodes as u64, "node"),
+        spec.destination
+    ));
     let fleet = Fleet::start(&s3, nodes, RESOURCES).await?;
     let made = match make(&s3, fleet, spec.clone(), voice).await {
         Ok(made) => made,
@@ -61,11 +69,17 @@ pub(crate) async fn run(args: DemoArgs, voice: Voice) -> Result<ExitCode, Failur
     let began = Instant::now();
     let report = verify::check(&s3, &spec.destination, Some(&spec), RESOURCES, voice).await?;
     let seconds = began.elapsed().as_secs_f64();
-    voice.say(&indented(&format!("{} ({seconds:.1} s, {})", verify::describe(&report), rate(made.summary.bytes, seconds))));
+    voice.say(&indented(&format!(
+        "{} ({seconds:.1} s, {})",
+        verify::describe(&report),
+        rate(made.summary.bytes, seconds)
+    )));
 
     save(&twin, &spec.destination, &args.output)?;
     let file = args.output.display();
-    voice.say(&format!("5. The archive is at {file}; open it with what you like, for example `unzip -l {file}`."));
+    voice.say(&format!(
+        "5. The archive is at {file}; open it with what you like, for example `unzip -l {file}`."
+    ));
     let value = serde_json::json!({ "file": args.output, "summary": made.summary, "requests": made.requests, "verified": report.is_sound() });
     voice.result("Next: `zipfleet zip --help`, with your own buckets.", &value);
     server.stop().await;
@@ -114,12 +128,14 @@ fn load(twin: &Twin, prefix: &str, dir: &Path, left: &mut u64) -> u64 {
         }
         if kind.is_dir() {
             loaded += load(twin, &format!("{key}/"), &entry.path(), left);
-        } else if kind.is_file() && entry.metadata().is_ok_and(|file| file.len() <= *left)
+        } else if kind.is_file()
+            && entry.metadata().is_ok_and(|file| file.len() <= *left)
             && let Ok(bytes) = fs::read(entry.path())
         {
             *left = left.saturating_sub(bytes.len() as u64);
             let last_modified = entry.metadata().and_then(|file| file.modified()).ok();
-            let attributes = PutAttributes { checksum: StoredChecksum::Crc32, last_modified, ..PutAttributes::default() };
+            let attributes =
+                PutAttributes { checksum: StoredChecksum::Crc32, last_modified, ..PutAttributes::default() };
             twin.put_with("files", &key, Rope::from(bytes), attributes);
             loaded += 1;
         }

@@ -15,7 +15,12 @@ use crate::output::{Voice, count, requests, size};
 use crate::plan::plan;
 use crate::progress::Display;
 
-pub(crate) async fn run(s3: &S3, spec: &JobSpec, resources: ResourceArgs, voice: Voice) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(
+    s3: &S3,
+    spec: &JobSpec,
+    resources: ResourceArgs,
+    voice: Voice,
+) -> Result<ExitCode, Failure> {
     let mut display = Display::new(voice);
     let cap = part_bytes_cap(body_budget_bytes(resources.memory, resources.concurrency));
     let planner = plan(s3, spec, cap, |planner| {
@@ -41,7 +46,11 @@ pub(crate) async fn run(s3: &S3, spec: &JobSpec, resources: ResourceArgs, voice:
         text.push_str(&format!("\nwarning: {warning}"));
     }
     if !planner.skipped().is_empty() {
-        text.push_str(&format!("\nleft out for their names, {}: {}", planner.skipped().count, planner.skipped()));
+        text.push_str(&format!(
+            "\nleft out for their names, {}: {}",
+            planner.skipped().count,
+            planner.skipped()
+        ));
     }
     let value = serde_json::json!({
         "shape": shape, "requests": estimate.requests, "price_usd": estimate.price_usd, "seconds": estimate.seconds,
@@ -75,7 +84,9 @@ impl Shape {
             parts: plan.parts.len() as u64,
             smallest_part_bytes: part_sizes().min().unwrap_or(0),
             largest_part_bytes: part_sizes().max().unwrap_or(0),
-            entries_over_several_parts: (0..plan.parts.len()).filter(|index| !plan.continuation(*index).is_empty()).count() as u64,
+            entries_over_several_parts: (0..plan.parts.len())
+                .filter(|index| !plan.continuation(*index).is_empty())
+                .count() as u64,
         }
     }
 

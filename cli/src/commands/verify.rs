@@ -9,9 +9,10 @@ use proto::limits::PART_BYTES_MAX;
 use proto::location::Location;
 use proto_s3::S3;
 
-use super::{connect, usage};
+use super::connect;
 use crate::args::{ResourceArgs, VerifyArgs};
 use crate::exit_code::ARCHIVE_WRONG;
+use crate::failures::usage;
 use crate::output::{Voice, count, requests, size};
 use crate::plan::plan;
 use crate::progress::Display;
@@ -42,7 +43,8 @@ pub(super) async fn check(
         let planner = plan(s3, spec, PART_BYTES_MAX, |_| {}).await?;
         buckets = spec.sources.iter().map(|source| source.bucket().to_owned()).collect();
         let entries = planner.into_plan().entries.into_iter();
-        expected = Some(entries.map(|entry| Expected { name: entry.name().into(), object: entry.object }).collect());
+        expected =
+            Some(entries.map(|entry| Expected { name: entry.name().into(), object: entry.object }).collect());
     }
     let display = std::cell::RefCell::new(Display::new(voice));
     let options = Options { concurrency: resources.concurrency, memory_bytes: resources.memory };
@@ -56,14 +58,20 @@ pub(super) async fn check(
 
 /// What was found, in words.
 pub(super) fn describe(report: &Report) -> String {
-    let (broken, unusual) = (report.findings.count(Severity::Broken), report.findings.count(Severity::Unusual));
+    let (broken, unusual) =
+        (report.findings.count(Severity::Broken), report.findings.count(Severity::Unusual));
     let verdict = match (broken, unusual) {
         (0, 0) => "right in every byte".to_owned(),
         (0, unusual) => format!("right, with {}", count(unusual, "peculiarity")),
         (broken, 0) => format!("WRONG: {}", count(broken, "fault")),
         (broken, unusual) => format!("WRONG: {} and {unusual} more remarks", count(broken, "fault")),
     };
-    let mut text = format!("{verdict}; {}, the contents of {} checked, {}", count(report.entries, "entry"), report.checked, size(report.bytes));
+    let mut text = format!(
+        "{verdict}; {}, the contents of {} checked, {}",
+        count(report.entries, "entry"),
+        report.checked,
+        size(report.bytes)
+    );
     for (kind, found) in report.findings.iter() {
         text.push_str(&format!("\n  {} ({}):", kind.title(), found.count));
         for example in &found.examples {

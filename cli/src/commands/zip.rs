@@ -10,9 +10,10 @@ use proto::requests::RequestCounts;
 use proto_s3::S3;
 use serde::Serialize;
 
-use super::{connect, dry_run, internal, usage};
+use super::{connect, dry_run};
 use crate::args::ZipArgs;
 use crate::exit_code;
+use crate::failures::{internal, usage};
 use crate::local::Fleet;
 use crate::output::{Voice, count, rate, requests, size};
 use crate::progress::Display;
@@ -92,7 +93,8 @@ pub(crate) async fn make(s3: &S3, mut fleet: Fleet, spec: JobSpec, voice: Voice)
     match (outcome, stopped_by) {
         (Outcome::Completed(summary), _) => Ok(Made { summary, requests: s3.requests() }),
         (Outcome::Failed(failure), Some(code)) if failure.kind == FailureKind::Cancelled => {
-            let message = format!("stopped before the archive was complete; nothing is left at {destination}");
+            let message =
+                format!("stopped before the archive was complete; nothing is left at {destination}");
             let message = if failure.message == CANCELLED { message } else { failure.message };
             Err(Unmade { failure: Failure::new(FailureKind::Cancelled, message), code })
         }
@@ -124,7 +126,11 @@ impl Made {
         );
         text.push_str(&format!("\nrequests: {}", requests(&self.requests)));
         if summary.skipped_count > 0 {
-            text.push_str(&format!("\nleft out for their names, {}: {}", summary.skipped_count, summary.skipped.join("; ")));
+            text.push_str(&format!(
+                "\nleft out for their names, {}: {}",
+                summary.skipped_count,
+                summary.skipped.join("; ")
+            ));
         }
         text
     }

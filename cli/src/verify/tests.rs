@@ -116,7 +116,14 @@ impl World {
         );
         let view = self.twin.object("sources", name).expect("it was just put");
         let (size, etag, modified) = (view.size, Etag::parse(&view.etag), TIME.into());
-        let object = SourceObject { source: 1, stored: proto::crc::StoredKind::None, key: name.into(), size, etag, modified };
+        let object = SourceObject {
+            source: 1,
+            stored: proto::crc::StoredKind::None,
+            key: name.into(),
+            size,
+            etag,
+            modified,
+        };
         self.expected.retain(|other| &*other.name != name);
         let at = if name == "large" { self.expected.len().min(100) } else { self.expected.len() };
         self.expected.insert(at, Expected { name: name.into(), object });

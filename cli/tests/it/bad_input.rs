@@ -64,7 +64,11 @@ fn what_is_denied() {
     for (denial, args, words) in [
         ("ListObjectsV2:src", all, &["s3://src/many/", "s3:ListBucket"][..]),
         ("GetObject:src/many/0277", all, &["s3://src/many/0277.txt", "s3:GetObject"]),
-        ("HeadObject:src/many/0001", ["s3://src/many/0001.txt", OUT], &["s3://src/many/0001.txt", "s3:GetObject"]),
+        (
+            "HeadObject:src/many/0001",
+            ["s3://src/many/0001.txt", OUT],
+            &["s3://src/many/0001.txt", "s3:GetObject"],
+        ),
         ("CreateMultipartUpload:out", all, &[OUT, "s3:PutObject"]),
         ("UploadPart:out", all, &[OUT, "s3:PutObject"]),
         ("CompleteMultipartUpload:out", all, &[OUT, "s3:PutObject"]),
@@ -120,14 +124,24 @@ fn an_endpoint_where_nobody_listens() {
     );
     assert!(ended.took < Duration::from_secs(30), "{ended:?}");
     for endpoint in ["localhost:9000", "ftp://localhost", "http://"] {
-        refused(&world, &["--endpoint-url", endpoint, "s3://src/many/", OUT], 2, &[endpoint, "http://HOST:PORT"]);
+        refused(
+            &world,
+            &["--endpoint-url", endpoint, "s3://src/many/", OUT],
+            2,
+            &[endpoint, "http://HOST:PORT"],
+        );
     }
 }
 
 #[test]
 fn the_destination() {
     let world = world(3);
-    for args in [&["s3://out/", OUT][..], &["s3://out", OUT], &["s3://out/a*", OUT], &["s3://src/many/", "s3://out/a.zip", OUT]] {
+    for args in [
+        &["s3://out/", OUT][..],
+        &["s3://out", OUT],
+        &["s3://out/a*", OUT],
+        &["s3://src/many/", "s3://out/a.zip", OUT],
+    ] {
         refused(&world, args, 8, &[OUT, "inside the source", "--exclude"]);
     }
     // With the archive left out it is allowed, run after run.
@@ -157,7 +171,12 @@ fn names_that_collide() {
         world.twin.put("src", key, if key.ends_with('/') { "".into() } else { "x".into() });
     }
     let sources = ["s3://src/one/", "s3://src/two/", OUT];
-    refused(&world, &sources, 6, &["1 name cannot", "`one/same.txt` and `two/same.txt` both become `same.txt`"]);
+    refused(
+        &world,
+        &sources,
+        6,
+        &["1 name cannot", "`one/same.txt` and `two/same.txt` both become `same.txt`"],
+    );
     refused(&world, &["s3://src/one/", "s3://src/one/", OUT], 6, &["`one/same.txt` and `one/same.txt`"]);
     refused(&world, &["s3://src/tree/", OUT], 6, &["`a` is a file and also the folder of `a/b`"]);
     refused(&world, &["s3://src/twice/", OUT], 6, &["twice/a"]);
@@ -186,7 +205,10 @@ fn names_that_are_unsafe() {
     for (name, _) in mapped {
         world.twin.put("src", &format!("n/{name}"), format!("of {name}").into_bytes().into());
     }
-    let shown: Vec<String> = mapped.iter().map(|(name, _)| format!("`n/{}`", name.replace('\n', "\\n").replace('\u{1b}', "\\u{1b}"))).collect();
+    let shown: Vec<String> = mapped
+        .iter()
+        .map(|(name, _)| format!("`n/{}`", name.replace('\n', "\\n").replace('\u{1b}', "\\u{1b}")))
+        .collect();
     let mut words: Vec<&str> = shown.iter().map(String::as_str).collect();
     words.extend(["9 names cannot", "--unsafe-names"]);
     refused(&world, &["s3://src/n/", OUT], 6, &words);
@@ -194,7 +216,9 @@ fn names_that_are_unsafe() {
     let skipped = world.zipfleet(&["zip", "--unsafe-names", "skip", "s3://src/n/", OUT]);
     skipped.succeeded();
     assert!(skipped.stdout.contains("left out for their names, 9"), "{skipped:#?}");
-    shown.iter().for_each(|name| assert!(skipped.stdout.contains(name.as_str()), "no {name} in {skipped:#?}"));
+    shown
+        .iter()
+        .for_each(|name| assert!(skipped.stdout.contains(name.as_str()), "no {name} in {skipped:#?}"));
     world.archive_is_right("out", "a.zip", &[("good.txt".into(), "good".into())]);
 
     world.zipfleet(&["zip", "--unsafe-names", "map", "s3://src/n/", OUT]).succeeded();
@@ -208,7 +232,19 @@ fn names_that_are_unsafe() {
 #[test]
 fn malformed_addresses() {
     let world = world(1);
-    for uri in ["many/", "src/many/", "http://src/many/", "S3://src/", "s3:/src/", "s3://", "s3:///key", "s3://a b/", "s3://x/", "", " s3://src/"] {
+    for uri in [
+        "many/",
+        "src/many/",
+        "http://src/many/",
+        "S3://src/",
+        "s3:/src/",
+        "s3://",
+        "s3:///key",
+        "s3://a b/",
+        "s3://x/",
+        "",
+        " s3://src/",
+    ] {
         refused(&world, &[uri, OUT], 2, &[&format!("`{uri}`"), "write s3://"]);
         refused(&world, &["s3://src/many/", uri], 2, &[&format!("`{uri}`"), "s3://"]);
     }

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use simulations_s3::{Fault, FaultKind, Model, Occasion, Op, PutAttributes, Rope, StoredChecksum, TwinOptions};
+use simulations_s3::{
+    Fault, FaultKind, Model, Occasion, Op, PutAttributes, Rope, StoredChecksum, TwinOptions,
+};
 
 use crate::support::{Ended, World, until};
 
@@ -19,7 +21,8 @@ fn world(seed: u64) -> World {
     let world = World::with(TwinOptions { seed, ..TwinOptions::default() });
     let small = (0..200).map(|i| (format!("small/{i:03}"), 100 + i * 37));
     let medium = (0..4).map(|i| (format!("medium/{i}"), (5 << 20) + i - 2));
-    let others = [("empty", 0), ("one", 1), ("spans", 40_000_000)].map(|(name, size)| (name.to_owned(), size));
+    let others =
+        [("empty", 0), ("one", 1), ("spans", 40_000_000)].map(|(name, size)| (name.to_owned(), size));
     for (number, (name, size)) in (0..).zip(small.chain(medium).chain(others)) {
         put(&world, &format!("p/{name}"), Rope::synthetic(number, size));
     }
@@ -63,7 +66,11 @@ const KINDS: [FaultKind; 8] = [
 /// Adds all kinds of faults, each on a share of the requests.
 fn add_all_faults(world: &World, chance: f64) {
     for kind in KINDS {
-        let ops = if kind == FaultKind::Corrupt { vec![Some(Op::GetObject), Some(Op::UploadPart)] } else { vec![None] };
+        let ops = if kind == FaultKind::Corrupt {
+            vec![Some(Op::GetObject), Some(Op::UploadPart)]
+        } else {
+            vec![None]
+        };
         for op in ops {
             world.twin.add_fault(Fault::new(op, kind).on(Occasion::Chance(chance)));
         }
@@ -93,7 +100,8 @@ fn judge(world: &World, ended: &Ended) -> Result<&'static str, String> {
 fn seeds() -> Range<u64> {
     let text = std::env::var("SEED").unwrap_or_else(|_| "0..24".to_owned());
     let number = |text: &str| text.parse::<u64>().expect("SEED is a number, or two with `..` between");
-    text.split_once("..").map_or_else(|| number(&text)..number(&text) + 1, |(first, end)| number(first)..number(end))
+    text.split_once("..")
+        .map_or_else(|| number(&text)..number(&text) + 1, |(first, end)| number(first)..number(end))
 }
 
 /// Requests run side by side, so that a seed strikes not quite the same ones each time.

@@ -4,6 +4,7 @@ mod bad_input;
 mod failures;
 mod layouts;
 mod memory;
+mod peers;
 mod pinning;
 mod readers;
 mod signals;

@@ -55,7 +55,10 @@ fn within_budget(populations: &[(u64, u64)], runs: &[(&[&str], u64)]) -> Vec<Str
         let peak = peak(&world, flags);
         assert!(peak > 4 * MIB, "the measurement does not work");
         excess |= peak > budget_mib * MIB + CODE;
-        figures.push(format!("{populations:?} {flags:?}: peak {:.1} MiB of {budget_mib}", peak as f64 / MIB as f64));
+        figures.push(format!(
+            "{populations:?} {flags:?}: peak {:.1} MiB of {budget_mib}",
+            peak as f64 / MIB as f64
+        ));
     }
     assert!(!excess, "{figures:#?}");
     figures

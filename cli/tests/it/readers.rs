@@ -153,7 +153,9 @@ fn read_by(reader: &Reader, case: &Case, archive: &Path, expected: &Listing, dir
         (reader.read)(&program, archive, scratch.path()).and_then(|read| compare(reader, read, expected));
     match compared {
         Ok(()) => Outcome::Ok,
-        Err(why) if case.quirk.is_some_and(|(title, words)| title == reader.title && why.contains(words)) => Outcome::Quirk,
+        Err(why) if case.quirk.is_some_and(|(title, words)| title == reader.title && why.contains(words)) => {
+            Outcome::Quirk
+        }
         Err(why) => Outcome::Wrong(why),
     }
 }

@@ -31,7 +31,9 @@ fn start(world: &World, op: Op, count: u64) -> Running {
 }
 
 fn wait_for(world: &World, op: Op, count: u64) {
-    until(&format!("{count} requests for {op}"), || world.twin.requests().get(op.name()).copied() >= Some(count));
+    until(&format!("{count} requests for {op}"), || {
+        world.twin.requests().get(op.name()).copied() >= Some(count)
+    });
 }
 
 #[test]
@@ -94,7 +96,9 @@ fn at_completion() {
 fn twice_while_the_upload_is_being_removed() {
     for (second, code) in [("INT", 130), ("TERM", 143)] {
         let world = world();
-        world.twin.set_model(Model::default().latency(Op::UploadPart, NEVER).latency(Op::AbortMultipartUpload, NEVER));
+        world.twin.set_model(
+            Model::default().latency(Op::UploadPart, NEVER).latency(Op::AbortMultipartUpload, NEVER),
+        );
         let running = start(&world, Op::UploadPart, 1);
         running.signal("INT");
         wait_for(&world, Op::AbortMultipartUpload, 1);

@@ -43,7 +43,14 @@ impl World {
             twin.serve(listener).expect("a bound listener has an address")
         });
         let home = TempDir::new().expect("a directory for temporary files");
-        Self { twin, endpoint: server.endpoint(), home, runs: AtomicU32::new(0), _server: server, _runtime: runtime }
+        Self {
+            twin,
+            endpoint: server.endpoint(),
+            home,
+            runs: AtomicU32::new(0),
+            _server: server,
+            _runtime: runtime,
+        }
     }
 
     /// The program as a person at a clean machine with the right keys would run it.
@@ -110,7 +117,8 @@ impl World {
     /// Panics unless the object is an archive of just these entries in this order, and no upload is left.
     pub(crate) fn archive_is_right(&self, bucket: &str, key: &str, expected: &[(String, Rope)]) {
         self.no_upload_left();
-        let archive = self.twin.object(bucket, key).unwrap_or_else(|| panic!("no archive at s3://{bucket}/{key}"));
+        let archive =
+            self.twin.object(bucket, key).unwrap_or_else(|| panic!("no archive at s3://{bucket}/{key}"));
         let read = read_archive(&archive.content);
         assert_eq!(read.len(), expected.len(), "number of entries");
         for ((name, content), (expected_name, expected_content)) in read.iter().zip(expected) {
@@ -152,7 +160,11 @@ impl Running {
     pub(crate) fn wait(mut self) -> Ended {
         let since = Instant::now();
         while !self.has_ended() {
-            assert!(since.elapsed() < DEADLINE, "still running after {DEADLINE:?}; it said: {}", self.stderr());
+            assert!(
+                since.elapsed() < DEADLINE,
+                "still running after {DEADLINE:?}; it said: {}",
+                self.stderr()
+            );
             std::thread::sleep(Duration::from_millis(2));
         }
         let status = self.child.wait().expect("it is our child");

@@ -42,7 +42,8 @@ pub struct Job {
 impl Job {
     /// Waits for the job to end.
     pub async fn outcome(&mut self) -> Outcome {
-        let gone = || Outcome::Failed(Failure::new(FailureKind::Internal, "the coordinator stopped unexpectedly"));
+        let gone =
+            || Outcome::Failed(Failure::new(FailureKind::Internal, "the coordinator stopped unexpectedly"));
         (&mut self.outcome).await.unwrap_or_else(|_| gone())
     }
 }
@@ -126,7 +127,12 @@ impl Actor for CoordinatorActor {
         Ok(State { s3, machine, started: Instant::now(), nodes, waiting })
     }
 
-    async fn handle(&self, myself: ActorRef<Message>, message: Message, state: &mut State) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
         let event = match message {
             Message::Event(event) => event,
             Message::Submit(id, spec, ended) => {

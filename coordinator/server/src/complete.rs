@@ -20,7 +20,9 @@ pub(crate) async fn complete(s3: &S3, job: JobId, completion: &Completion) -> Re
         Err(error) => error,
     };
     // The first request may have done it: the next then meets a finished upload, or its own archive.
-    if answer_was_lost.into_inner() && let Some(etag) = find_own_archive(s3, job, completion).await {
+    if answer_was_lost.into_inner()
+        && let Some(etag) = find_own_archive(s3, job, completion).await
+    {
         return Ok(etag);
     }
     let destination = &completion.upload.destination;

@@ -16,8 +16,12 @@ pub(crate) async fn ask_s3(s3: &S3, effect: Effect) -> Option<Event> {
             let page = list_page(s3, index, &source, from.as_deref()).await;
             Some(Event::Listed(job, index, page))
         }
-        Effect::CreateUpload(job, destination) => Some(Event::UploadCreated(job, create(s3, &destination, job).await)),
-        Effect::Complete(job, completion) => Some(Event::Completed(job, complete(s3, job, &completion).await)),
+        Effect::CreateUpload(job, destination) => {
+            Some(Event::UploadCreated(job, create(s3, &destination, job).await))
+        }
+        Effect::Complete(job, completion) => {
+            Some(Event::Completed(job, complete(s3, job, &completion).await))
+        }
         Effect::Abort(job, upload) => Some(Event::Aborted(job, abort(s3, &upload).await)),
         Effect::Order(..) | Effect::Finish(..) => None,
     }

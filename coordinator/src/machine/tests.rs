@@ -18,7 +18,9 @@ const JOB: JobId = JobId(1);
 /// Bytes of the object with this key: a stretch of a block of prime length, repeated, so that no wrong
 /// offset goes unnoticed.
 fn content(key: &str, range: std::ops::Range<u64>) -> Vec<u8> {
-    static BLOCK: LazyLock<Vec<u8>> = LazyLock::new(|| (0..65_521u64).map(|at| (at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect());
+    static BLOCK: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        (0..65_521u64).map(|at| (at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect()
+    });
     let seed = u64::from(Crc::of(key.as_bytes()).value);
     let mut at = ((seed + range.start) % BLOCK.len() as u64) as usize;
     let length = (range.end - range.start) as usize;
@@ -32,7 +34,14 @@ fn content(key: &str, range: std::ops::Range<u64>) -> Vec<u8> {
 }
 
 fn object(source: u16, key: &str, size: u64) -> SourceObject {
-    SourceObject { source, stored: StoredKind::None, key: key.into(), size, etag: Etag::parse("e"), modified: 1_700_000_000 }
+    SourceObject {
+        source,
+        stored: StoredKind::None,
+        key: key.into(),
+        size,
+        etag: Etag::parse("e"),
+        modified: 1_700_000_000,
+    }
 }
 
 fn spec(sources: &[&str]) -> JobSpec {
@@ -64,7 +73,9 @@ fn execute(work: &PartWork) -> (Vec<u8>, Vec<Crc>) {
     let mut part = Vec::new();
     for piece in &work.pieces {
         match piece {
-            Piece::Fetch { body, range } => part.extend(content(&work.bodies[*body as usize].key, range.clone())),
+            Piece::Fetch { body, range } => {
+                part.extend(content(&work.bodies[*body as usize].key, range.clone()))
+            }
             Piece::Literal { bytes, slots } => {
                 let start = part.len();
                 part.extend_from_slice(bytes);
@@ -100,7 +111,12 @@ fn archive(objects: &[SourceObject]) -> Vec<u8> {
     }
     let (directory_offset, directory_bytes) = (bytes.len() as u64, directory.len() as u64);
     bytes.extend(directory);
-    bytes.extend(end_records(&EndRecords { entries: objects.len() as u64, directory_offset, directory_bytes, last }));
+    bytes.extend(end_records(&EndRecords {
+        entries: objects.len() as u64,
+        directory_offset,
+        directory_bytes,
+        last,
+    }));
     bytes
 }
 
@@ -137,7 +153,9 @@ impl World {
                     self.held.extend(batch.assignments.into_iter().map(|assignment| (node, assignment)));
                 }
                 Effect::Order(node, Order::Cancel(_)) => self.cancelled.push(node),
-                Effect::Finish(_, outcome) => assert!(self.outcome.replace(outcome).is_none(), "a job ends once"),
+                Effect::Finish(_, outcome) => {
+                    assert!(self.outcome.replace(outcome).is_none(), "a job ends once")
+                }
                 question => self.asked.push_back(question),
             }
         }
@@ -182,7 +200,12 @@ impl World {
     fn work(&mut self) -> bool {
         let Some((node, assignment)) = self.held.pop_front() else { return false };
         let (bytes, bodies) = execute(&assignment.work);
-        let done = PartDone { id: assignment.id, etag: format!("etag{}", assignment.id.part), crc: Crc::of(&bytes), bodies };
+        let done = PartDone {
+            id: assignment.id,
+            etag: format!("etag{}", assignment.id.part),
+            crc: Crc::of(&bytes),
+            bodies,
+        };
         self.uploaded.insert(assignment.id.part.0, bytes);
         self.report(node, Report { done: vec![done], ..Report::default() });
         true
@@ -251,7 +274,8 @@ fn plans_executed_in_any_order_give_the_archive_written_front_to_back() {
 /// several parts: those behind it hold records of entries in it, and must wait for their CRCs.
 #[test]
 fn a_directory_of_several_parts_waits_for_the_entries_in_front_of_it() {
-    let objects: Vec<SourceObject> = (0..9_500).map(|number| object(0, &format!("{number:0>1000}"), 3)).collect();
+    let objects: Vec<SourceObject> =
+        (0..9_500).map(|number| object(0, &format!("{number:0>1000}"), 3)).collect();
     makes_the_archive(&objects, 1_000, 2);
 }
 
@@ -402,5 +426,8 @@ fn an_upload_that_cannot_be_removed_is_named() {
     assert!(matches!(world.asked.pop_front(), Some(Effect::Abort(..))));
     world.event(Event::Aborted(JOB, Err(Failure::new(FailureKind::Unavailable, "upload u is still there"))));
     let failure = world.failure();
-    assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::Denied, "it broke; and upload u is still there"));
+    assert_eq!(
+        (failure.kind, failure.message.as_str()),
+        (FailureKind::Denied, "it broke; and upload u is still there")
+    );
 }

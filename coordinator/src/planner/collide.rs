@@ -39,7 +39,13 @@ impl NameIndex {
                     let keys = (printable(&first.object.key), printable(&other.object.key));
                     errors.push(|| format!("`{}` and `{}` both become `{}`", keys.0, keys.1, other.name()));
                 } else if folded(first.name()) == folded(other.name()) {
-                    warnings.push(|| format!("`{}` and `{}` are one name where case or accents do not count", first.name(), other.name()));
+                    warnings.push(|| {
+                        format!(
+                            "`{}` and `{}` are one name where case or accents do not count",
+                            first.name(),
+                            other.name()
+                        )
+                    });
                 }
             }
         }
@@ -57,7 +63,9 @@ impl NameIndex {
             let ancestors = folder.match_indices('/').map(|(slash, _)| &folder[..slash]).chain([folder]);
             for ancestor in ancestors {
                 if let Some(file) = self.find(ancestor, entries) {
-                    errors.push(|| format!("`{}` is a file and also the folder of `{}`", file.name(), entry.name()));
+                    errors.push(|| {
+                        format!("`{}` is a file and also the folder of `{}`", file.name(), entry.name())
+                    });
                 }
             }
         }

@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use proto::failure::{Failure, FailureKind};
 use proto::limits::{
-    BODIES_PER_PART, DIRECTORY_PART_BYTES, MIB, PART_BYTES_DEFAULT, PART_BYTES_MAX, PART_BYTES_MIN, PARTS_MAX,
-    PARTS_PER_DOUBLING,
+    BODIES_PER_PART, DIRECTORY_PART_BYTES, MIB, PART_BYTES_DEFAULT, PART_BYTES_MAX, PART_BYTES_MIN,
+    PARTS_MAX, PARTS_PER_DOUBLING,
 };
 use proto::plan::Part;
 
@@ -32,7 +32,9 @@ impl PartSizes {
             return Ok(Self { first_bytes: PART_BYTES_DEFAULT.min(cap_bytes), cap_bytes });
         };
         if !(PART_BYTES_MIN..=PART_BYTES_MAX).contains(&bytes) {
-            return Err(bad_request(format!("a part size must lie between 5 MiB and 5 GiB, not {bytes} bytes")));
+            return Err(bad_request(format!(
+                "a part size must lie between 5 MiB and 5 GiB, not {bytes} bytes"
+            )));
         }
         if bytes > cap_bytes {
             let (wanted, cap) = (bytes.div_ceil(MIB), cap_bytes / MIB);
@@ -124,7 +126,8 @@ impl Cutter {
         let open = self.at - self.start;
         let aim = self.sizes.aim(index);
         // A third of the aim keeps the number of parts within reach of 10,000 even when all are crowded.
-        open >= aim.max(PART_BYTES_MIN) || (self.bodies >= BODIES_PER_PART && open >= PART_BYTES_MIN.max(aim / 3))
+        open >= aim.max(PART_BYTES_MIN)
+            || (self.bodies >= BODIES_PER_PART && open >= PART_BYTES_MIN.max(aim / 3))
     }
 
     /// Lays out the directory: what is still open is too small for a part of its own and goes in front

@@ -80,14 +80,16 @@ impl Naming {
     }
 
     fn keeps(&self, relative: &str) -> bool {
-        self.include.as_ref().is_none_or(|include| include.is_match(relative)) && !self.exclude.is_match(relative)
+        self.include.as_ref().is_none_or(|include| include.is_match(relative))
+            && !self.exclude.is_match(relative)
     }
 
     /// Refuses a destination that the next run would list: never archive the archive.
     pub(super) fn refuse_own_archive(&self, spec: &JobSpec) -> Result<(), Failure> {
         let destination = &spec.destination;
         let inside = self.sources.iter().zip(&self.strips).find(|(source, strip)| {
-            source.covers(destination) && destination.key.strip_prefix(strip.as_str()).is_none_or(|name| self.keeps(name))
+            source.covers(destination)
+                && destination.key.strip_prefix(strip.as_str()).is_none_or(|name| self.keeps(name))
         });
         match inside {
             None => Ok(()),
@@ -108,8 +110,13 @@ impl Naming {
 
     pub(super) fn nothing_found(&self, skipped: &Examples) -> String {
         let sources: Vec<String> = self.sources.iter().take(3).map(ToString::to_string).collect();
-        let filters = if self.include.is_some() || !self.exclude.is_empty() { " that the filters keep" } else { "" };
-        let skipped = if skipped.is_empty() { String::new() } else { format!(" ({} skipped: {skipped})", skipped.count_of("name")) };
+        let filters =
+            if self.include.is_some() || !self.exclude.is_empty() { " that the filters keep" } else { "" };
+        let skipped = if skipped.is_empty() {
+            String::new()
+        } else {
+            format!(" ({} skipped: {skipped})", skipped.count_of("name"))
+        };
         format!("nothing to archive: no object in {}{filters}{skipped}", sources.join(", "))
     }
 }
@@ -123,7 +130,10 @@ fn folder(prefix: &str) -> &str {
 fn globs(patterns: &[String]) -> Result<GlobSet, Failure> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
-        set.add(Glob::new(pattern).map_err(|error| bad_request(format!("the pattern `{pattern}` cannot be read: {error}")))?);
+        set.add(
+            Glob::new(pattern)
+                .map_err(|error| bad_request(format!("the pattern `{pattern}` cannot be read: {error}")))?,
+        );
     }
     set.build().map_err(|error| bad_request(format!("the patterns cannot be read together: {error}")))
 }

@@ -4,56 +4,17 @@ use proto::crc::{Crc, Hasher};
 use proto::limits::ENTRIES_MAX;
 
 use super::end::Ends;
+use super::entry::{Entry, FLAG_DESCRIPTOR, FLAG_UTF8, FLAGS_ENCRYPTED};
 use super::extra;
 use super::fields::Fields;
 use super::finding::{Findings, Kind, Place};
 use super::name;
 use super::time::{DosTime, canonical};
 
-pub(super) const FLAG_DESCRIPTOR: u16 = 1 << 3;
-pub(super) const FLAG_UTF8: u16 = 1 << 11;
-/// Encrypted, strongly encrypted, directory encrypted (4.4.4).
-const FLAGS_ENCRYPTED: u16 = 1 | 1 << 6 | 1 << 13;
-
 const FIXED: usize = 46;
 const SIGNATURE: u32 = 0x0201_4B50;
 /// Java refuses headers that are longer (fixed part, name, extra fields and comment), in bytes.
 const HEADER_BYTES_MAX: usize = 65_535;
-
-/// One entry as the directory describes it: 64 bytes and its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its name as stored.
-    pub name: Box<[u8]>,
-    /// Offset of its local header, in bytes.
-    pub offset: u64,
-    /// Its size, in bytes.
-    pub size: u64,
-    /// How many bytes it takes in the archive.
-    pub compressed: u64,
-    /// CRC-32 of its contents.
-    pub crc: u32,
-    /// Exact modification time, in seconds since 1970 UTC.
-    pub mtime: Option<i32>,
-    /// DOS date (high half) and time.
-    pub(super) dos: DosTime,
-    /// Compression method (4.4.5).
-    pub method: u16,
-    /// General purpose flags (4.4.4).
-    pub flags: u16,
-    /// Version needed to extract it (4.4.3).
-    pub(super) version: u16,
-}
-
-const _: () = assert!(size_of::<Entry>() <= 64);
-
-impl Entry {
-    /// Whether its contents are in the archive as they are, so that they can be checked.
-    #[must_use]
-    pub fn is_stored(&self) -> bool {
-        self.method == 0 && self.flags & FLAGS_ENCRYPTED == 0 && self.compressed == self.size
-    }
-}
 
 /// Reads a directory. Holds its entries, and of its bytes at most one header (200 KB).
 pub struct Central {

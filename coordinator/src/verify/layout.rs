@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::central::{Entry, FLAG_DESCRIPTOR};
+use super::entry::{Entry, FLAG_DESCRIPTOR};
 use super::extra::MARK;
 use super::finding::{Findings, Kind, Place};
 use super::name;

@@ -1,6 +1,6 @@
 //! One entry's local header (4.3.7) and data descriptor (4.3.9), checked against the directory.
 
-use super::central::{Entry, FLAG_DESCRIPTOR};
+use super::entry::{Entry, FLAG_DESCRIPTOR};
 use super::extra;
 use super::fields::Fields;
 use super::finding::{Findings, Kind, Place, shown};

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use proto::limits::KEY_BYTES_MAX;
 
-use super::central::{Entry, FLAG_UTF8};
+use super::entry::{Entry, FLAG_UTF8};
 use super::finding::{Findings, Kind, Place, shown};
 
 /// Checks one name by itself.

@@ -2,7 +2,7 @@
 
 use proto::crc::{Crc, Hasher};
 
-use super::central::Entry;
+use super::entry::Entry;
 use super::finding::{Findings, Kind, Place};
 use super::layout::{LOCAL_FIXED, Layout, Run};
 use super::local::{self, DESCRIPTOR_MAX};

@@ -91,7 +91,12 @@ const DAMAGES: &[Damage] = &[
     ("other key", 0, |w| w.bodies[0].key.push('x'), |f| *f == F::BodyMismatch(0, 0)),
     ("other etag", 0, |w| w.bodies[1].etag.clear(), |f| *f == F::BodyMismatch(1, 1)),
     ("other size", 2, |w| w.bodies[0].object_bytes += 1, |f| *f == F::BodyMismatch(0, 2)),
-    ("other checksum", 2, |w| w.bodies[1].stored = proto::crc::StoredKind::None, |f| *f == F::BodyMismatch(1, 3)),
+    (
+        "other checksum",
+        2,
+        |w| w.bodies[1].stored = proto::crc::StoredKind::None,
+        |f| *f == F::BodyMismatch(1, 3),
+    ),
     ("no rest", 0, |w| w.bodies[1].rest = Crc::EMPTY, |f| matches!(f, F::RestMissized(1, m) if m.found == 0)),
     (
         "rest behind all",

@@ -35,7 +35,10 @@ impl NodeConfig {
     /// What the node says first.
     #[must_use]
     pub fn hello(&self) -> Hello {
-        Hello { name: self.name.clone(), body_budget_bytes: body_budget_bytes(self.memory_bytes, self.concurrency) }
+        Hello {
+            name: self.name.clone(),
+            body_budget_bytes: body_budget_bytes(self.memory_bytes, self.concurrency),
+        }
     }
 }
 
@@ -109,7 +112,12 @@ impl Actor for NodeActor {
         })
     }
 
-    async fn handle(&self, myself: ActorRef<Message>, message: Message, state: &mut State) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
         match message {
             Message::Order(Order::Grant(batch)) => {
                 for assignment in batch.assignments {
@@ -123,7 +131,11 @@ impl Actor for NodeActor {
         Ok(())
     }
 
-    async fn post_stop(&self, _myself: ActorRef<Message>, state: &mut State) -> Result<(), ActorProcessingErr> {
+    async fn post_stop(
+        &self,
+        _myself: ActorRef<Message>,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
         for transfer in state.running.values() {
             transfer.abort();
         }
@@ -144,16 +156,25 @@ impl State {
 
     /// A task for the transfer, and one that learns how it ended whether it finished, was cancelled or
     /// panicked: every attempt is answered, or its job would wait forever.
-    fn spawn(&self, upload: Upload, assignment: Assignment, buffer: BytesMut, actor: ActorRef<Message>) -> AbortHandle {
+    fn spawn(
+        &self,
+        upload: Upload,
+        assignment: Assignment,
+        buffer: BytesMut,
+        actor: ActorRef<Message>,
+    ) -> AbortHandle {
         let (id, cost) = (assignment.id, Cost::of(&assignment.work));
-        let transfer = tokio::spawn(make(self.s3.clone(), Arc::clone(&self.requests), upload, assignment, buffer));
+        let transfer =
+            tokio::spawn(make(self.s3.clone(), Arc::clone(&self.requests), upload, assignment, buffer));
         let handle = transfer.abort_handle();
         tokio::spawn(async move {
             let (result, buffer) = match transfer.await {
                 Ok(Ok(Made { done, bytes })) => (Ok(done), Some(bytes)),
                 Ok(Err(failure)) => (Err(failure), None),
                 Err(error) if error.is_cancelled() => (Err(cancelled()), None),
-                Err(error) => (Err(Failure::new(FailureKind::Internal, format!("{id} failed: {error}"))), None),
+                Err(error) => {
+                    (Err(Failure::new(FailureKind::Internal, format!("{id} failed: {error}"))), None)
+                }
             };
             // Fails only when the actor is gone, and then nobody waits.
             let _ = actor.cast(Message::Ended(Ended { id, cost, result, buffer }));
@@ -183,7 +204,8 @@ impl State {
             transfer.abort();
         }
         let failed = self.window.surrender(job).into_iter();
-        let failed = failed.map(|assignment| PartFailed { id: assignment.id, failure: cancelled() }).collect();
+        let failed =
+            failed.map(|assignment| PartFailed { id: assignment.id, failure: cancelled() }).collect();
         self.report(Report { failed, ..Report::default() }).await;
     }
 

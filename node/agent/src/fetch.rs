@@ -76,7 +76,12 @@ pub(crate) async fn fetch(s3: &S3, body: &Body, region: &mut Region) -> Result<C
 
 /// One request for what the region misses. A whole object is asked for without a range, because only
 /// then S3 tells the checksum it stores.
-async fn fill(s3: &S3, body: &Body, region: &mut Region, stored: &mut Option<StoredChecksum>) -> Result<(), Trouble> {
+async fn fill(
+    s3: &S3,
+    body: &Body,
+    region: &mut Region,
+    stored: &mut Option<StoredChecksum>,
+) -> Result<(), Trouble> {
     let missing = region.missing();
     let is_whole = missing == (0..body.object_bytes);
     let range = (!is_whole).then(|| missing.clone());
@@ -96,7 +101,9 @@ async fn fill(s3: &S3, body: &Body, region: &mut Region, stored: &mut Option<Sto
 /// Compares `crc`, that of the whole object, with what S3 stores.
 pub(crate) async fn check_whole(s3: &S3, body: &Body, crc: Crc) -> Result<(), Failure> {
     let location = location(body);
-    let head = with_retries(async || s3.head(&location).await).await.map_err(|error| give_up(body, Trouble::S3(error)))?;
+    let head = with_retries(async || s3.head(&location).await)
+        .await
+        .map_err(|error| give_up(body, Trouble::S3(error)))?;
     if head.etag.to_string() != body.etag {
         return Err(changed(body));
     }
@@ -127,13 +134,19 @@ fn give_up(body: &Body, trouble: Trouble) -> Failure {
 
 fn changed(body: &Body) -> Failure {
     let location = location(body);
-    Failure::new(FailureKind::SourceChanged, format!("{location} changed after it was listed: run the job again"))
+    Failure::new(
+        FailureKind::SourceChanged,
+        format!("{location} changed after it was listed: run the job again"),
+    )
 }
 
 /// Worth another attempt by the coordinator: the damage may have happened on the way.
 fn damaged(body: &Body) -> Failure {
     let location = location(body);
-    Failure::new(FailureKind::Corrupt, format!("the bytes of {location} disagree with the checksum that S3 stores for it"))
+    Failure::new(
+        FailureKind::Corrupt,
+        format!("the bytes of {location} disagree with the checksum that S3 stores for it"),
+    )
 }
 
 fn location(body: &Body) -> Location {

@@ -113,7 +113,8 @@ async fn put(
     assembled: &Assembled,
 ) -> Result<String, Failure> {
     let _permit = requests.acquire().await.map_err(internal)?;
-    let sent = with_retries(async || s3.upload_part(upload, number, assembled.bytes.clone(), assembled.crc).await);
+    let sent =
+        with_retries(async || s3.upload_part(upload, number, assembled.bytes.clone(), assembled.crc).await);
     sent.await.map_err(|error| match error.kind() {
         S3ErrorKind::NoSuchUpload => Failure::new(
             FailureKind::Destination,

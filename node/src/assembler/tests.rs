@@ -9,7 +9,14 @@ const OBJECT: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
 fn body(rest: &[u8]) -> Body {
     let (bucket, key, etag) = ("b".to_owned(), "k".to_owned(), "e".to_owned());
-    Body { bucket, key, etag, object_bytes: OBJECT.len() as u64, stored: StoredKind::None, rest: Crc::of(rest) }
+    Body {
+        bucket,
+        key,
+        etag,
+        object_bytes: OBJECT.len() as u64,
+        stored: StoredKind::None,
+        rest: Crc::of(rest),
+    }
 }
 
 fn work(bodies: Vec<Body>, pieces: Vec<Piece>) -> PartWork {
@@ -21,7 +28,10 @@ fn work(bodies: Vec<Body>, pieces: Vec<Piece>) -> PartWork {
 }
 
 fn literal(bytes: &[u8], slots: &[(u32, u32)]) -> Piece {
-    Piece::Literal { bytes: bytes.to_vec(), slots: slots.iter().map(|(at, body)| Slot { at: *at, body: *body }).collect() }
+    Piece::Literal {
+        bytes: bytes.to_vec(),
+        slots: slots.iter().map(|(at, body)| Slot { at: *at, body: *body }).collect(),
+    }
 }
 
 fn fill(region: &mut Region, slice: usize) {
@@ -34,8 +44,13 @@ fn fill(region: &mut Region, slice: usize) {
 
 #[test]
 fn slots_get_the_crc_of_the_body_and_its_rest() {
-    let pieces = vec![literal(b"<....>", &[(1, 0)]), Piece::Fetch { body: 0, range: 0..10 }, Piece::Fetch { body: 0, range: 10..20 }];
-    let (mut assembler, regions) = Assembler::new(work(vec![body(&OBJECT[20..])], pieces), BytesMut::new()).expect("consistent");
+    let pieces = vec![
+        literal(b"<....>", &[(1, 0)]),
+        Piece::Fetch { body: 0, range: 0..10 },
+        Piece::Fetch { body: 0, range: 10..20 },
+    ];
+    let (mut assembler, regions) =
+        Assembler::new(work(vec![body(&OBJECT[20..])], pieces), BytesMut::new()).expect("consistent");
     // Put back in the wrong order: the bytes still land where they belong.
     for mut region in regions.into_iter().rev() {
         fill(&mut region, 3);
@@ -51,7 +66,8 @@ fn slots_get_the_crc_of_the_body_and_its_rest() {
 #[test]
 fn a_body_without_bytes_here_has_the_crc_of_its_rest() {
     let (assembler, regions) =
-        Assembler::new(work(vec![body(OBJECT)], vec![literal(b"....", &[(0, 0)])]), BytesMut::new()).expect("consistent");
+        Assembler::new(work(vec![body(OBJECT)], vec![literal(b"....", &[(0, 0)])]), BytesMut::new())
+            .expect("consistent");
     assert!(regions.is_empty());
     assert_eq!(assembler.finish().bytes, Crc::of(OBJECT).value.to_le_bytes()[..]);
 }
@@ -59,7 +75,8 @@ fn a_body_without_bytes_here_has_the_crc_of_its_rest() {
 #[test]
 fn too_many_bytes_are_refused_and_damaged_ones_forgotten() {
     let pieces = vec![Piece::Fetch { body: 0, range: 5..9 }];
-    let (mut assembler, mut regions) = Assembler::new(work(vec![body(b"")], pieces), BytesMut::new()).expect("consistent");
+    let (mut assembler, mut regions) =
+        Assembler::new(work(vec![body(b"")], pieces), BytesMut::new()).expect("consistent");
     let mut region = regions.pop().expect("one fetch");
     region.push(b"xx").expect("it fits");
     assert_eq!(region.missing(), 7..9);

@@ -24,7 +24,13 @@ pub(super) const CASES: &[Case] = &[
     Case { title: "names of every kind", fill: names, sources: &["s3://src/some/folder/"], ..EASY },
     Case { title: "times from 1970 to 2100", fill: times, check: no_zip64, ..EASY },
     // Info-ZIP takes 2100 for a leap year, and so each later day for the next.
-    Case { title: "times from 2101 on", fill: late_times, check: no_zip64, quirk: Some(("unzip", "has the time of")), ..EASY },
+    Case {
+        title: "times from 2101 on",
+        fill: late_times,
+        check: no_zip64,
+        quirk: Some(("unzip", "has the time of")),
+        ..EASY
+    },
     Case { title: "several sources and buckets", fill: several, sources: SEVERAL, ..EASY },
     Case { title: "40 MB over several parts", fill: spanning, ..EASY },
     Case { title: "contents that look like a ZIP", fill: hostile, check: no_zip64, ..EASY },

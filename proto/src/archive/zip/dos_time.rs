@@ -6,7 +6,8 @@ use time::{Date, OffsetDateTime, Time};
 /// of 0 has no month and some readers complain.
 pub(super) fn time_and_date(modified: i64) -> [u8; 4] {
     let (date, time) = clamped(modified);
-    let time_field = (u16::from(time.hour()) << 11) | (u16::from(time.minute()) << 5) | u16::from(time.second() / 2);
+    let time_field =
+        (u16::from(time.hour()) << 11) | (u16::from(time.minute()) << 5) | u16::from(time.second() / 2);
     let years = (date.year() - 1980) as u16;
     let date_field = (years << 9) | (u16::from(u8::from(date.month())) << 5) | u16::from(date.day());
     let ([a, b], [c, d]) = (time_field.to_le_bytes(), date_field.to_le_bytes());

@@ -98,7 +98,10 @@ fn times_outside_what_the_fields_hold() {
     assert_eq!(local_header(&early).len(), 31);
     // 1970 itself still fits the extended time.
     let epoch = EntryHeader { modified: 0, ..entry("a", 0, 0) };
-    golden(&local_header(&epoch)[10..], "0000 2100 78563412 00000000 00000000 0100 0900 61 5554 0500 01 00000000");
+    golden(
+        &local_header(&epoch)[10..],
+        "0000 2100 78563412 00000000 00000000 0100 0900 61 5554 0500 01 00000000",
+    );
     // Past 2038: DOS time only.
     let late = EntryHeader { modified: 0x8000_0000, ..entry("a", 0, 0) };
     golden(&local_header(&late)[10..14], "c419 3374");
