@@ -53,8 +53,8 @@ pub const NODE_CONCURRENCY_MAX: usize = 4_096;
 /// Memory set aside for one request in flight, in bytes: the HTTP client's read buffer grows to about
 /// 400 KiB, TLS and the SDK take the rest.
 pub const REQUEST_OVERHEAD_BYTES: u64 = 512 * 1_024;
-/// Memory set aside for the process itself (code, runtime, client), in bytes.
-pub const PROCESS_OVERHEAD_BYTES: u64 = 32 * MIB;
+/// Memory set aside for the process itself (code, runtime, client, what the allocator keeps), in bytes.
+pub const PROCESS_OVERHEAD_BYTES: u64 = 40 * MIB;
 
 /// Bounded depth of the channel between a node and its coordinator, in messages.
 pub const SESSION_QUEUE_MESSAGES: usize = 64;

@@ -1,8 +1,8 @@
 //! Goal: whatever S3 and the network do, the archive is right, or there is none and a clear error, and no upload
 //! is left that nobody was told of.
 //! Method: the twin's faults, first all at random over seeds, then each kind where it hurts most. All objects
-//! have a stored CRC32, for only then a reader can know that a body was damaged. The answers that are documents
-//! are never damaged: nothing protects them but TLS.
+//! have a stored checksum, half of them each of the usual ones, for only then a reader can know that a body was
+//! damaged. The answers that are documents are never damaged: nothing protects them but TLS.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -22,9 +22,11 @@ fn world(seed: u64) -> World {
     let small = (0..200).map(|i| (format!("small/{i:03}"), 100 + i * 37));
     let medium = (0..4).map(|i| (format!("medium/{i}"), (5 << 20) + i - 2));
     let others =
-        [("empty", 0), ("one", 1), ("spans", 40_000_000)].map(|(name, size)| (name.to_owned(), size));
+        [("empty", 0), ("one", 1), ("spans", 40_000_000), ("spans-too", 20_000_000)].map(|(name, size)| (name.to_owned(), size));
     for (number, (name, size)) in (0..).zip(small.chain(medium).chain(others)) {
-        put(&world, &format!("p/{name}"), Rope::synthetic(number, size));
+        let checksum = if number % 2 == 0 { StoredChecksum::Crc32 } else { StoredChecksum::Crc64Nvme };
+        let attributes = PutAttributes { checksum, ..PutAttributes::default() };
+        world.twin.put_with("src", &format!("p/{name}"), Rope::synthetic(number, size), attributes);
     }
     world
 }
@@ -33,14 +35,9 @@ fn world(seed: u64) -> World {
 fn small_world() -> World {
     let world = World::new();
     for i in 0..3 {
-        put(&world, &format!("p/{i}"), Rope::synthetic(i, 1_000 * i));
+        world.twin.put("src", &format!("p/{i}"), Rope::synthetic(i, 1_000 * i));
     }
     world
-}
-
-fn put(world: &World, key: &str, content: Rope) {
-    let attributes = PutAttributes { checksum: StoredChecksum::Crc32, ..PutAttributes::default() };
-    world.twin.put_with("src", key, content, attributes);
 }
 
 fn zip(world: &World) -> Ended {

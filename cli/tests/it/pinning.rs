@@ -119,11 +119,16 @@ fn an_object_that_appears_too_late() {
 /// The twin stores no wrong checksum, so the bytes are damaged on their way, every time.
 #[test]
 fn bytes_that_disagree_with_the_stored_checksum() {
-    for (world, key) in [(small_objects(), "p/31"), (one_large_object(), "p/large")] {
-        world.twin.add_fault(Fault::new(Op::GetObject, FaultKind::Corrupt).keys(key));
-        let ended = world.zipfleet(&["zip", "--part-size", "5MiB", "s3://src/p/", OUT]);
-        ended.failed(12, &[&format!("s3://src/{key}"), "CRC-32"]);
-        assert_eq!(ended.stderr.lines().count(), 1, "not one sentence: {ended:#?}");
-        world.nothing_left("out", "a.zip");
+    for checksum in [StoredChecksum::Crc32, StoredChecksum::Crc64Nvme] {
+        for (world, key) in [(small_objects(), "p/31"), (one_large_object(), "p/large")] {
+            let content = world.twin.object("src", key).unwrap().content;
+            let attributes = PutAttributes { checksum: checksum.clone(), ..PutAttributes::default() };
+            world.twin.put_with("src", key, content, attributes);
+            world.twin.add_fault(Fault::new(Op::GetObject, FaultKind::Corrupt).keys(key));
+            let ended = world.zipfleet(&["zip", "--part-size", "5MiB", "s3://src/p/", OUT]);
+            ended.failed(12, &[&format!("s3://src/{key}"), "disagree with the checksum that S3 stores"]);
+            assert_eq!(ended.stderr.lines().count(), 1, "not one sentence: {ended:#?}");
+            world.nothing_left("out", "a.zip");
+        }
     }
 }

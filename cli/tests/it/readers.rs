@@ -6,6 +6,8 @@
 //! A reader that is not installed is skipped, but not where `ZIPFLEET_READERS=all`, as in CI (Debian packages:
 //! unzip 7zip libarchive-tools). Archives beyond 4 GiB only where `ZIPFLEET_HEAVY=1`.
 
+#![expect(clippy::print_stdout, reason = "the table is what the tests are for")]
+
 mod cases;
 mod tools;
 

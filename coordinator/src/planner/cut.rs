@@ -161,13 +161,11 @@ impl Cutter {
     fn close_with(&mut self, directory: Range<u32>, parts: &mut Vec<Part>) -> Result<(), Failure> {
         if parts.len() >= PARTS_MAX as usize {
             let mib = self.sizes.aim(parts.len()) / MIB;
-            return Err(Failure::new(
-                FailureKind::TooLarge,
-                format!(
-                    "the archive would need more than the 10,000 parts S3 allows, although parts have grown to {mib} MiB: \
-                     raise --part-size, and --memory with it, or make several archives"
-                ),
-            ));
+            let message = format!(
+                "the archive would need more than the 10,000 parts S3 allows, at {mib} MiB a part: \
+                 raise --part-size, and --memory with it, or make several archives"
+            );
+            return Err(Failure::new(FailureKind::TooLarge, message));
         }
         parts.push(Part { bytes: self.start..self.at, headers: self.first_header..self.entries, directory });
         self.start = self.at;
