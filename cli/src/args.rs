@@ -185,16 +185,18 @@ impl ResourceArgs {
     }
 }
 
+/// What is said when the destination or the sources are missing.
+const TOO_FEW: &str = "name at least one source, and last the destination: zipfleet zip SOURCE... DEST";
+
 /// `zip`.
 #[derive(Clone, Debug, ClapArgs)]
+#[command(override_usage = "zipfleet zip [OPTIONS] SOURCE... DEST")]
 pub(crate) struct ZipArgs {
-    /// What to archive: s3://bucket/prefix/ or s3://bucket/prefix* for all below, s3://bucket/key for one
-    /// object.
-    #[arg(value_name = "SOURCE", required = true)]
-    sources: Vec<String>,
-    /// Where to put the archive: s3://bucket/key.
-    #[arg(value_name = "DEST", required = true)]
-    destination: String,
+    /// What to archive, and last where to: s3://bucket/prefix/ or s3://bucket/prefix* for all below,
+    /// s3://bucket/key for one object; the destination is one object.
+    // One list, not two: clap would end the sources at the first option among them.
+    #[arg(value_name = "SOURCE... DEST", required = true)]
+    addresses: Vec<String>,
     #[command(flatten)]
     names: NameArgs,
     /// Fail if there is an object at DEST already.
@@ -215,8 +217,12 @@ pub(crate) struct ZipArgs {
 impl ZipArgs {
     /// The job asked for.
     pub(crate) fn spec(&self) -> Result<JobSpec, String> {
-        let destination = parse_object(&self.destination).map_err(|error| error.to_string())?;
-        let mut spec = job_spec(parse_sources(&self.sources)?, destination, self.names.clone());
+        let [sources @ .., destination] = self.addresses.as_slice() else { return Err(TOO_FEW.to_owned()) };
+        if sources.is_empty() {
+            return Err(TOO_FEW.to_owned());
+        }
+        let destination = parse_object(destination).map_err(|error| error.to_string())?;
+        let mut spec = job_spec(parse_sources(sources)?, destination, self.names.clone());
         spec.no_overwrite = self.no_overwrite;
         spec.part_bytes = self.part_size;
         Ok(spec)

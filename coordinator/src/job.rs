@@ -49,6 +49,8 @@ pub struct Job {
     pub listed_ms: u64,
     /// See `submitted_ms`.
     pub transferred_ms: u64,
+    /// What the person should know however it ends.
+    pub remarks: Vec<String>,
     shares: BTreeMap<String, NodeShare>,
 }
 
@@ -67,6 +69,7 @@ impl Job {
             submitted_ms: now_ms,
             listed_ms: now_ms,
             transferred_ms: now_ms,
+            remarks: Vec::new(),
             shares: BTreeMap::new(),
         }
     }
@@ -141,7 +144,7 @@ impl Job {
             parts: parts.len() as u64,
             skipped: self.planner.skipped().first.clone(),
             skipped_count: self.planner.skipped().count,
-            warnings: self.planner.warnings().first.clone(),
+            warnings: self.planner.warnings().first.iter().chain(&self.remarks).cloned().collect(),
             listing_ms: self.listed_ms - self.submitted_ms,
             transfer_ms: self.transferred_ms - self.submitted_ms,
             total_ms: now_ms - self.submitted_ms,

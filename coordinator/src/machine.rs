@@ -27,8 +27,8 @@ pub enum Event {
     Submitted(JobId, JobSpec),
     /// S3 answered a listing request with a page of the job's source number `.1`.
     Listed(JobId, u16, Result<Page, Failure>),
-    /// S3 answered the request for an upload.
-    UploadCreated(JobId, Result<Upload, Failure>),
+    /// S3 answered the request for an upload; with it what the person should know, if anything.
+    UploadCreated(JobId, Result<Upload, Failure>, Option<String>),
     /// A node said hello.
     NodeJoined(NodeId, Hello),
     /// A node reported.
@@ -83,7 +83,7 @@ impl Machine {
         match event {
             Event::Submitted(id, spec) => self.submit(id, spec, now_ms, &mut effects),
             Event::Listed(id, source, page) => self.listed(id, source, page, now_ms, &mut effects),
-            Event::UploadCreated(id, upload) => self.upload_created(id, upload, &mut effects),
+            Event::UploadCreated(id, upload, remark) => self.upload_created(id, upload, remark, &mut effects),
             Event::NodeJoined(node, hello) => self.scheduler.join(node, &hello),
             Event::Reported(node, report) => self.reported(node, report, now_ms, &mut effects),
             Event::NodeLost(node) => self.node_lost(node, &mut effects),
@@ -150,8 +150,15 @@ impl Machine {
         }
     }
 
-    fn upload_created(&mut self, id: JobId, upload: Result<Upload, Failure>, effects: &mut Vec<Effect>) {
+    fn upload_created(
+        &mut self,
+        id: JobId,
+        upload: Result<Upload, Failure>,
+        remark: Option<String>,
+        effects: &mut Vec<Effect>,
+    ) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
+        job.remarks.extend(remark);
         match upload {
             Ok(upload) => job.upload = UploadState::Open(upload),
             Err(failure) => {
@@ -243,9 +250,7 @@ impl Machine {
 
     fn aborted(&mut self, id: JobId, result: Result<(), Failure>, effects: &mut Vec<Effect>) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        if let (Err(left), Some(failure)) = (result, &mut job.failure) {
-            failure.message = format!("{}; and {left}", failure.message);
-        }
+        job.remarks.extend(result.err().map(|left| left.message));
         job.upload = UploadState::Gone;
         self.clean_up(id, effects);
     }
@@ -281,7 +286,10 @@ impl Machine {
             }
             UploadState::None | UploadState::Gone => {
                 let job = self.jobs.remove(&id).expect("it was just there");
-                let failure = job.failure.expect("a job is aborted for a reason");
+                let mut failure = job.failure.expect("a job is aborted for a reason");
+                for remark in &job.remarks {
+                    failure.message = format!("{}; and {remark}", failure.message);
+                }
                 effects.push(Effect::Finish(id, Outcome::Failed(failure)));
             }
         }

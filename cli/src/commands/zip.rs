@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use proto::failure::{Failure, FailureKind};
-use proto::job::{JobSpec, Outcome, Summary};
+use proto::job::{JobSpec, Outcome, Stage, Summary};
 use proto::location::Location;
 use proto::requests::RequestCounts;
 use proto_s3::S3;
@@ -63,6 +63,7 @@ pub(crate) struct Made {
 /// Has `fleet` make the archive, showing progress, until it is there or someone asks to stop.
 pub(crate) async fn make(s3: &S3, mut fleet: Fleet, spec: JobSpec, voice: Voice) -> Result<Made, Unmade> {
     let mut signals = Signals::listen().map_err(internal)?;
+    let mut stage = Stage::Listing;
     let mut stopped_by = None;
     let destination = spec.destination.clone();
     let mut job = fleet.coordinator.submit(spec);
@@ -73,6 +74,7 @@ pub(crate) async fn make(s3: &S3, mut fleet: Fleet, spec: JobSpec, voice: Voice)
             outcome = job.outcome() => break outcome,
             _ = look.tick() => {
                 if let Some(progress) = fleet.coordinator.progress(job.id).await {
+                    stage = progress.stage;
                     display.job(&progress);
                 }
             }
@@ -81,7 +83,10 @@ pub(crate) async fn make(s3: &S3, mut fleet: Fleet, spec: JobSpec, voice: Voice)
                     leave_at_once(code, &destination, voice);
                 }
                 stopped_by = Some(code);
-                voice.say("stopping: removing what was uploaded (once more to leave at once)");
+                voice.say(match stage {
+                    Stage::Completing => "S3 is already putting the archive together, which is waited for (once more to leave at once)",
+                    _ => "stopping: removing what was uploaded (once more to leave at once)",
+                });
                 fleet.coordinator.cancel(job.id);
             }
             () = fleet.all_nodes_ended() => {

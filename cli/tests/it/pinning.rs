@@ -46,7 +46,7 @@ fn put(world: &World, key: &str, content: Rope) {
 /// All ways for an object to change, with a word of what is said about each.
 fn changed_in_every_way(make: fn() -> World, key: &str, reads: u64) {
     let world = make();
-    let before = world.twin.object("src", key).unwrap().content;
+    let before = world.twin.object("src", key).expect("it was just put").content;
     let other = Rope::synthetic(1_000_000, before.len());
     let longer = Rope::concat([&before, &Rope::from("more")]);
     for (content, word) in [

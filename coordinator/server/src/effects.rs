@@ -17,7 +17,8 @@ pub(crate) async fn ask_s3(s3: &S3, effect: Effect) -> Option<Event> {
             Some(Event::Listed(job, index, page))
         }
         Effect::CreateUpload(job, destination) => {
-            Some(Event::UploadCreated(job, create(s3, &destination, job).await))
+            let (upload, remark) = create(s3, &destination, job).await;
+            Some(Event::UploadCreated(job, upload, remark))
         }
         Effect::Complete(job, completion) => {
             Some(Event::Completed(job, complete(s3, job, &completion).await))

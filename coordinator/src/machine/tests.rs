@@ -177,7 +177,11 @@ impl World {
                 self.event(Event::Listed(JOB, index, Ok(Page { objects, next })));
             }
             Effect::CreateUpload(_, destination) => {
-                self.event(Event::UploadCreated(JOB, Ok(Upload { destination, upload_id: "u".into() })));
+                self.event(Event::UploadCreated(
+                    JOB,
+                    Ok(Upload { destination, upload_id: "u".into() }),
+                    None,
+                ));
             }
             Effect::Complete(_, completion) => {
                 let whole: Vec<u8> = self.uploaded.values().flatten().copied().collect();

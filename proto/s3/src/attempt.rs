@@ -142,21 +142,23 @@ impl S3 {
     /// The error of a request that got no answer: credentials, name resolution, connection.
     fn unsent(&self, target: &Target<'_>, error: &(dyn StdError + 'static)) -> Error {
         if let Some(cause) = causes(error).find_map(|cause| cause.downcast_ref::<CredentialsError>()) {
-            return target.error(S3ErrorKind::Denied, &no_credentials(cause));
+            return target.error(S3ErrorKind::Denied, &no_credentials(cause, self.profile.as_deref()));
         }
         let reason = format!("connection to {} failed: {}", self.endpoint, root_cause(error));
         target.error(S3ErrorKind::Transient, &reason)
     }
 }
 
-fn no_credentials(error: &CredentialsError) -> String {
+fn no_credentials(error: &CredentialsError, profile: Option<&str>) -> String {
     tracing::debug!(error = %DisplayErrorContext(error), "no credentials");
     let why: Vec<String> = causes(error).skip(1).map(ToString::to_string).collect();
     let why = why.join(": ");
     // The default chain lists every place it looked at, over many lines, which is for the log alone.
     let tell = !why.is_empty() && !why.contains('\n');
     let why = if tell { format!(" ({})", printable(&why)) } else { String::new() };
-    if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
+    if let Some(profile) = profile {
+        format!("profile `{}` gives no AWS credentials{why}", printable(profile))
+    } else if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
         format!(
             "no AWS credentials found{why}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a profile \
              that has some, or give this machine or task a role"

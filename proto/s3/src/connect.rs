@@ -81,6 +81,8 @@ pub struct S3 {
     /// Where requests go, for error messages.
     pub(crate) endpoint: Arc<str>,
     pub(crate) region: Arc<str>,
+    /// The profile chosen by name, for error messages.
+    pub(crate) profile: Option<Arc<str>>,
 }
 
 impl S3 {
@@ -126,6 +128,7 @@ impl S3 {
             counts: Arc::default(),
             endpoint: endpoint.into(),
             region: region.as_ref().into(),
+            profile: options.profile.as_deref().map(Into::into),
         })
     }
 
