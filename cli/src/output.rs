@@ -1,11 +1,9 @@
 //! The only place that prints: results on standard output, talk on standard error.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "everything the person sees goes through here"
-)]
+//!
+//! Whoever reads may have stopped reading (`| head`, a closed terminal). That must not end a job halfway,
+//! as `println!` would, so what cannot be written is dropped.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use indicatif::DecimalBytes;
@@ -41,19 +39,16 @@ impl Voice {
     /// A line of talk.
     pub(crate) fn say(self, line: &str) {
         if self.speaks() {
-            eprintln!("{line}");
+            talk(line);
         }
     }
 
     /// The result: `text` for people, `value` for programs.
     pub(crate) fn result(self, text: &str, value: &impl Serialize) {
         if self.json {
-            println!(
-                "{}",
-                serde_json::to_string(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
-            );
+            print(&serde_json::to_string(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}")));
         } else if !self.quiet {
-            println!("{text}");
+            print(text);
         }
     }
 
@@ -64,19 +59,27 @@ impl Voice {
 
     /// A failure with an exit code that its kind does not tell.
     pub(crate) fn failure_with(self, failure: &Failure, code: u8) -> ExitCode {
-        eprintln!("zipfleet: {failure}");
+        talk(&format!("zipfleet: {failure}"));
         if self.json {
             let error =
                 serde_json::json!({ "kind": failure.kind, "message": failure.message, "exit_code": code });
-            println!("{}", serde_json::json!({ "error": error }));
+            print(&serde_json::json!({ "error": error }).to_string());
         }
         ExitCode::from(code)
     }
 }
 
+fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+fn talk(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// An error before there is a voice.
 pub(crate) fn fatal(message: &str) -> ExitCode {
-    eprintln!("zipfleet: {message}");
+    talk(&format!("zipfleet: {message}"));
     ExitCode::FAILURE
 }
 
@@ -84,7 +87,7 @@ pub(crate) fn fatal(message: &str) -> ExitCode {
 /// `RUST_LOG` says.
 pub(crate) fn start_logging(verbose: u8) {
     let level = match verbose {
-        0 => "error",
+        0 => "error,zipfleet=warn,coordinator_server=warn,node_agent=warn,proto_s3=warn",
         1 => "warn,zipfleet=info,coordinator_server=info,node_agent=info,proto_s3=info",
         _ => "info,zipfleet=debug,coordinator_server=debug,node_agent=debug,proto_s3=debug",
     };

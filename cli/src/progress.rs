@@ -37,8 +37,7 @@ impl Display {
             Stage::Listing => "listing",
             Stage::Transferring => "transferring",
             Stage::Completing => "completing",
-            Stage::Completed => "completed",
-            Stage::Aborting | Stage::Failed => "removing",
+            Stage::Aborting => "removing",
         };
         let mut detail =
             format!("{}, {}", count(progress.entries, "object"), count(progress.parts_planned, "part"));

@@ -23,6 +23,7 @@ const DOOR_TO_S3: &[&str] = &[
     "aws-credential-types",
     "aws-sdk-s3",
     "aws-smithy-http-client",
+    "aws-smithy-runtime-api",
     "aws-types",
     "base64",
     "bytes",

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use proto::crc::StoredKind;
 use proto::limits::body_budget_bytes;
 use proto::location::Source;
 use proto::plan::{Body, Piece, Plan};
@@ -102,10 +101,6 @@ fn heads(bodies: &[Body], pieces: &[Piece], is_encrypted: bool) -> u64 {
         _ => None,
     });
     let wholes: BTreeSet<u32> = wholes.collect();
-    let is_checked = |body: &Body| match body.stored {
-        StoredKind::None => false,
-        StoredKind::Crc32 => true,
-        StoredKind::Crc64Nvme => !is_encrypted,
-    };
+    let is_checked = |body: &Body| body.stored.is_compared(is_encrypted);
     (0u32..).zip(bodies).filter(|(index, body)| is_checked(body) && !wholes.contains(index)).count() as u64
 }

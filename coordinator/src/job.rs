@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use proto::batch::Upload;
 use proto::complete::Completion;
-use proto::failure::Failure;
+use proto::failure::{Failure, FailureKind};
 use proto::job::{JobId, JobSpec, NodeShare, Progress, Stage, Summary};
+use proto::limits::part_cost_bytes;
 use proto::plan::{Part, PartWork};
 
 use crate::ledger::Ledger;
@@ -17,11 +18,13 @@ use crate::work::part_work;
 pub enum UploadState {
     /// None was asked for: nothing has been planned yet.
     None,
-    /// S3 was asked to create or to remove it and has not answered.
-    Pending,
+    /// S3 was asked to create it and has not answered.
+    Creating,
     /// It is there.
     Open(Upload),
-    /// It was completed or removed, or could not be created.
+    /// S3 was asked to remove it and has not answered.
+    Removing,
+    /// It is removed, or could not be created.
     Gone,
 }
 
@@ -42,15 +45,14 @@ pub struct Job {
     pub upload: UploadState,
     /// Why it is being aborted.
     pub failure: Option<Failure>,
-    /// When it was submitted, when its listing ended, when its last part was done: in milliseconds of
-    /// the coordinator's clock.
+    /// When it was submitted, in milliseconds of the coordinator's clock.
     pub submitted_ms: u64,
-    /// See `submitted_ms`.
+    /// When its listing ended, by the same clock.
     pub listed_ms: u64,
-    /// See `submitted_ms`.
+    /// When its last part was done, by the same clock.
     pub transferred_ms: u64,
-    /// What the person should know however it ends.
-    pub remarks: Vec<String>,
+    /// What could not be removed.
+    pub left_behind: Vec<String>,
     shares: BTreeMap<String, NodeShare>,
 }
 
@@ -69,7 +71,7 @@ impl Job {
             submitted_ms: now_ms,
             listed_ms: now_ms,
             transferred_ms: now_ms,
-            remarks: Vec::new(),
+            left_behind: Vec::new(),
             shares: BTreeMap::new(),
         }
     }
@@ -82,25 +84,35 @@ impl Job {
             && !self.planner.is_doomed()
     }
 
-    /// Size of the part that would be granted next, in bytes.
+    /// What the part that would be granted next costs a node, in bytes.
     #[must_use]
-    pub fn next_part_bytes(&self) -> Option<u64> {
+    pub fn next_part_cost(&self) -> Option<u64> {
         let index = self.ledger.next_ready().filter(|_| self.is_granting())?;
-        Some(self.planner.plan().parts[index].size())
+        let part = &self.planner.plan().parts[index];
+        Some(part_cost_bytes(part.size(), part.headers.len()))
     }
 
     /// The pieces of the part at `index`, which is about to be made.
     ///
-    /// # Panics
-    /// When it holds a record of the directory whose CRC is not known. S3 could not tell that such an
-    /// archive is wrong, so it must not come into being.
-    #[must_use]
-    pub fn work(&self, index: usize) -> PartWork {
+    /// # Errors
+    /// When a CRC in it is not known: a defect. S3 could not tell that such an archive is wrong, so it must
+    /// not come into being.
+    pub fn work(&self, index: usize) -> Result<PartWork, Failure> {
         let plan = self.planner.plan();
-        let Part { headers, directory, .. } = &plan.parts[index];
+        let Part { bytes, headers, directory } = &plan.parts[index];
         let is_known = |entry: u32| headers.contains(&entry) || self.ledger.knows_crc32(entry);
-        assert!(directory.clone().all(is_known), "the directory waits for every CRC in it");
-        part_work(plan, &self.ledger, &self.spec.sources, index)
+        let missing = headers
+            .clone()
+            .next_back()
+            .map_or(0, |last| plan.entries[last as usize].data().end.saturating_sub(bytes.end));
+        if directory.clone().all(is_known) && self.ledger.joined(plan.continuation(index)).bytes == missing {
+            return Ok(part_work(plan, &self.ledger, &self.spec.sources, index));
+        }
+        let number = index + 1;
+        Err(Failure::new(
+            FailureKind::Internal,
+            format!("part {number} was to be made before its CRCs were known"),
+        ))
     }
 
     /// Credits a node with a finished part.
@@ -144,7 +156,7 @@ impl Job {
             parts: parts.len() as u64,
             skipped: self.planner.skipped().first.clone(),
             skipped_count: self.planner.skipped().count,
-            warnings: self.planner.warnings().first.iter().chain(&self.remarks).cloned().collect(),
+            warnings: self.planner.warnings().first.clone(),
             listing_ms: self.listed_ms - self.submitted_ms,
             transfer_ms: self.transferred_ms - self.submitted_ms,
             total_ms: now_ms - self.submitted_ms,

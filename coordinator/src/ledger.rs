@@ -149,6 +149,10 @@ impl Ledger {
         if done.bodies.len() != if is_data_only { 1 } else { bodies } {
             return Err(LedgerError::Bodies(number));
         }
+        let sized = part.headers.clone().filter(with_data).zip(&done.bodies);
+        if sized.into_iter().any(|(entry, crc)| crc.bytes != plan.entries[entry as usize].object.size) {
+            return Err(LedgerError::Size(number));
+        }
         for (entry, crc) in part.headers.clone().filter(with_data).zip(&done.bodies) {
             self.crc32[entry as usize] = crc.value;
             self.crc32_known[entry as usize] = true;

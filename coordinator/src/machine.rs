@@ -27,8 +27,8 @@ pub enum Event {
     Submitted(JobId, JobSpec),
     /// S3 answered a listing request with a page of the job's source number `.1`.
     Listed(JobId, u16, Result<Page, Failure>),
-    /// S3 answered the request for an upload; with it what the person should know, if anything.
-    UploadCreated(JobId, Result<Upload, Failure>, Option<String>),
+    /// S3 answered the request for an upload.
+    UploadCreated(JobId, Result<Upload, Failure>),
     /// A node said hello.
     NodeJoined(NodeId, Hello),
     /// A node reported.
@@ -43,9 +43,20 @@ pub enum Event {
     Cancelled(JobId),
 }
 
-/// Everything a coordinator asks for. Each but `Order` and `Finish` is answered by an event.
+/// Everything a coordinator asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
+    /// Ask S3 something; the answer is an event.
+    Ask(Question),
+    /// Tell a node something.
+    Order(NodeId, Order),
+    /// The job has ended and is forgotten.
+    Finish(JobId, Outcome),
+}
+
+/// What a coordinator asks of S3, each answered by one event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
     /// List a page of a source; answered by `Listed`.
     List {
         /// The job.
@@ -57,16 +68,12 @@ pub enum Effect {
         /// Where the page begins; `None` for the first.
         from: Option<String>,
     },
-    /// Create the upload; answered by `UploadCreated`.
-    CreateUpload(JobId, Location),
-    /// Tell a node something.
-    Order(NodeId, Order),
+    /// Create the upload, but if `.2` not when there is an object already; answered by `UploadCreated`.
+    Create(JobId, Location, bool),
     /// Put the archive together; answered by `Completed`.
     Complete(JobId, Completion),
     /// Remove the upload and whatever it holds; answered by `Aborted`.
     Abort(JobId, Upload),
-    /// The job has ended and is forgotten.
-    Finish(JobId, Outcome),
 }
 
 /// The coordinator's state, and the only thing that changes it.
@@ -83,7 +90,7 @@ impl Machine {
         match event {
             Event::Submitted(id, spec) => self.submit(id, spec, now_ms, &mut effects),
             Event::Listed(id, source, page) => self.listed(id, source, page, now_ms, &mut effects),
-            Event::UploadCreated(id, upload, remark) => self.upload_created(id, upload, remark, &mut effects),
+            Event::UploadCreated(id, upload) => self.upload_created(id, upload, &mut effects),
             Event::NodeJoined(node, hello) => self.scheduler.join(node, &hello),
             Event::Reported(node, report) => self.reported(node, report, now_ms, &mut effects),
             Event::NodeLost(node) => self.node_lost(node, &mut effects),
@@ -107,10 +114,13 @@ impl Machine {
         let default_window = body_budget_bytes(NODE_MEMORY_DEFAULT, NODE_CONCURRENCY_DEFAULT);
         let window = self.scheduler.smallest_window().unwrap_or(default_window);
         match Planner::new(&spec, part_bytes_cap(window)) {
-            Err(failure) => effects.push(Effect::Finish(id, Outcome::Failed(failure))),
+            Err(failure) => {
+                let left_behind = Vec::new();
+                effects.push(Effect::Finish(id, Outcome::Failed { failure, left_behind }));
+            }
             Ok(planner) => {
                 let source = spec.sources[0].clone();
-                effects.push(Effect::List { job: id, index: 0, source, from: None });
+                effects.push(Effect::Ask(Question::List { job: id, index: 0, source, from: None }));
                 self.jobs.insert(id, Job::new(id, spec, planner, now_ms));
             }
         }
@@ -145,20 +155,14 @@ impl Machine {
         }
         if job.upload == UploadState::None && !job.planner.plan().parts.is_empty() && !job.planner.is_doomed()
         {
-            job.upload = UploadState::Pending;
-            effects.push(Effect::CreateUpload(id, job.spec.destination.clone()));
+            job.upload = UploadState::Creating;
+            let JobSpec { destination, no_overwrite, .. } = &job.spec;
+            effects.push(Effect::Ask(Question::Create(id, destination.clone(), *no_overwrite)));
         }
     }
 
-    fn upload_created(
-        &mut self,
-        id: JobId,
-        upload: Result<Upload, Failure>,
-        remark: Option<String>,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn upload_created(&mut self, id: JobId, upload: Result<Upload, Failure>, effects: &mut Vec<Effect>) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        job.remarks.extend(remark);
         match upload {
             Ok(upload) => job.upload = UploadState::Open(upload),
             Err(failure) => {
@@ -170,7 +174,6 @@ impl Machine {
     }
 
     fn reported(&mut self, node: NodeId, report: Report, now_ms: u64, effects: &mut Vec<Effect>) {
-        self.scheduler.set_window(node, report.window_bytes);
         for done in &report.done {
             if self.scheduler.settle(node, done.id) {
                 self.part_done(node, done, now_ms, effects);
@@ -198,7 +201,7 @@ impl Machine {
             job.transferred_ms = now_ms;
             job.stage = Stage::Completing;
             let UploadState::Open(upload) = &job.upload else { return };
-            effects.push(Effect::Complete(id, job.completion(upload.clone())));
+            effects.push(Effect::Ask(Question::Complete(id, job.completion(upload.clone()))));
         }
     }
 
@@ -235,32 +238,29 @@ impl Machine {
     ) {
         match result {
             Ok(etag) => {
-                let Some(mut job) = self.jobs.remove(&id) else { return };
-                job.stage = Stage::Completed;
+                let Some(job) = self.jobs.remove(&id) else { return };
                 effects.push(Effect::Finish(id, Outcome::Completed(job.summary(etag, now_ms))));
             }
-            Err(failure) => {
-                if let Some(job) = self.jobs.get_mut(&id) {
-                    job.stage = Stage::Transferring;
-                }
-                self.fail(id, failure, effects);
-            }
+            Err(failure) => self.abort(id, failure, effects),
         }
     }
 
     fn aborted(&mut self, id: JobId, result: Result<(), Failure>, effects: &mut Vec<Effect>) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        job.remarks.extend(result.err().map(|left| left.message));
+        job.left_behind.extend(result.err().map(|left| left.message));
         job.upload = UploadState::Gone;
         self.clean_up(id, effects);
     }
 
-    /// Begins to end a job. What S3 is already putting together is waited for: it may yet be there.
+    /// Begins to end a job, unless S3 is already putting the archive together: that is waited for.
     fn fail(&mut self, id: JobId, failure: Failure, effects: &mut Vec<Effect>) {
-        let Some(job) = self.jobs.get_mut(&id) else { return };
-        if matches!(job.stage, Stage::Completing | Stage::Aborting) {
-            return;
+        if self.jobs.get(&id).is_some_and(|job| job.stage < Stage::Completing) {
+            self.abort(id, failure, effects);
         }
+    }
+
+    fn abort(&mut self, id: JobId, failure: Failure, effects: &mut Vec<Effect>) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
         job.stage = Stage::Aborting;
         job.failure = Some(failure);
         effects.extend(
@@ -279,18 +279,16 @@ impl Machine {
             return;
         }
         match &job.upload {
-            UploadState::Pending => {}
+            UploadState::Creating | UploadState::Removing => {}
             UploadState::Open(upload) => {
-                effects.push(Effect::Abort(id, upload.clone()));
-                job.upload = UploadState::Pending;
+                effects.push(Effect::Ask(Question::Abort(id, upload.clone())));
+                job.upload = UploadState::Removing;
             }
             UploadState::None | UploadState::Gone => {
                 let job = self.jobs.remove(&id).expect("it was just there");
-                let mut failure = job.failure.expect("a job is aborted for a reason");
-                for remark in &job.remarks {
-                    failure.message = format!("{}; and {remark}", failure.message);
-                }
-                effects.push(Effect::Finish(id, Outcome::Failed(failure)));
+                let failure = job.failure.expect("a job is aborted for a reason");
+                let left_behind = job.left_behind;
+                effects.push(Effect::Finish(id, Outcome::Failed { failure, left_behind }));
             }
         }
     }
@@ -298,7 +296,7 @@ impl Machine {
     /// Hands out parts as long as a node has room and a job has parts.
     fn grant(&mut self, effects: &mut Vec<Effect>) {
         let mut batches: BTreeMap<(NodeId, JobId), Batch> = BTreeMap::new();
-        while let Some((node, id, assignment, upload)) = self.grant_one() {
+        while let Some((node, id, assignment, upload)) = self.grant_one(effects) {
             let batch =
                 batches.entry((node, id)).or_insert_with(|| Batch { upload, assignments: Vec::new() });
             batch.assignments.push(assignment);
@@ -311,17 +309,27 @@ impl Machine {
             .extend(batches.into_iter().map(|((node, _), batch)| Effect::Order(node, Order::Grant(batch))));
     }
 
-    fn grant_one(&mut self) -> Option<(NodeId, JobId, Assignment, Upload)> {
+    fn grant_one(&mut self, effects: &mut Vec<Effect>) -> Option<(NodeId, JobId, Assignment, Upload)> {
+        let mut broken = None;
         for job in self.jobs.values_mut() {
-            let Some(bytes) = job.next_part_bytes() else { continue };
-            let Some(node) = self.scheduler.place(bytes) else { continue };
+            let Some(cost_bytes) = job.next_part_cost() else { continue };
+            let Some(node) = self.scheduler.place(cost_bytes) else { continue };
             let UploadState::Open(upload) = job.upload.clone() else { continue };
-            let (index, attempt) = job.ledger.grant().expect("there was a part to grant");
-            let work = job.work(index);
-            let id = AttemptId { job: job.id, part: work.number, attempt };
-            self.scheduler.grant(node, id, bytes);
-            return Some((node, job.id, Assignment { id, work }, upload));
+            let Some((index, attempt)) = job.ledger.grant() else { continue };
+            match job.work(index) {
+                Ok(work) => {
+                    let id = AttemptId { job: job.id, part: work.number, attempt };
+                    self.scheduler.grant(node, id, cost_bytes);
+                    return Some((node, job.id, Assignment { id, work }, upload));
+                }
+                Err(failure) => {
+                    broken = Some((job.id, failure));
+                    break;
+                }
+            }
         }
+        let (id, failure) = broken?;
+        self.fail(id, failure, effects);
         None
     }
 }
@@ -330,7 +338,7 @@ impl Machine {
 fn next_listing(job: &Job, index: u16, next_page: Option<String>) -> Option<Effect> {
     let index = if next_page.is_some() { index } else { index + 1 };
     let source = job.spec.sources.get(usize::from(index))?.clone();
-    Some(Effect::List { job: job.id, index, source, from: next_page })
+    Some(Effect::Ask(Question::List { job: job.id, index, source, from: next_page }))
 }
 
 #[cfg(test)]

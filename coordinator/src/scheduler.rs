@@ -14,7 +14,7 @@ pub struct NodeId(pub u64);
 struct Node {
     name: String,
     window_bytes: u64,
-    /// Attempts it has been granted and has not answered, with the size of their parts.
+    /// Attempts it has been granted and has not answered, with what their parts cost it.
     granted: BTreeMap<AttemptId, u64>,
     granted_bytes: u64,
 }
@@ -42,13 +42,6 @@ impl Scheduler {
         self.nodes.remove(&node).map_or_else(Vec::new, |node| node.granted.into_keys().collect())
     }
 
-    /// Notes how much the node wants to have at a time.
-    pub fn set_window(&mut self, node: NodeId, window_bytes: u64) {
-        if let Some(node) = self.nodes.get_mut(&node) {
-            node.window_bytes = window_bytes;
-        }
-    }
-
     /// Notes that the node has answered an attempt; `false` when it did not have it.
     pub fn settle(&mut self, node: NodeId, attempt: AttemptId) -> bool {
         let Some(node) = self.nodes.get_mut(&node) else { return false };
@@ -57,7 +50,7 @@ impl Scheduler {
         size.is_some()
     }
 
-    /// The node to be given a part of `bytes` bytes: the one with most room among those that have room
+    /// The node to be given a part that costs `bytes` bytes: the one with most room among those that have room
     /// for it. A node with nothing to do has room for any part.
     #[must_use]
     pub fn place(&self, bytes: u64) -> Option<NodeId> {
@@ -69,7 +62,7 @@ impl Scheduler {
             .map(|(id, _)| *id)
     }
 
-    /// Notes that the node was granted an attempt at a part of `bytes` bytes.
+    /// Notes that the node was granted an attempt at a part that costs `bytes` bytes.
     ///
     /// # Panics
     /// When there is no such node: only what [`Scheduler::place`] answered may be granted to.

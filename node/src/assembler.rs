@@ -6,6 +6,7 @@
 //! memory of several times the size of what it carries (`docs/decisions/0002-one-copy.md`).
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use proto::crc::{Crc, Hasher, StoredKind};
@@ -84,7 +85,7 @@ impl Region {
 #[derive(Debug)]
 pub struct Assembler {
     number: u32,
-    bodies: Vec<Body>,
+    bodies: Arc<[Body]>,
     pieces: Vec<Made>,
 }
 
@@ -168,7 +169,13 @@ impl Assembler {
         if left > 0 {
             return Err(contradiction("its pieces fall short of its size"));
         }
-        Ok((Self { number, bodies: work.bodies, pieces }, regions))
+        Ok((Self { number, bodies: work.bodies.into(), pieces }, regions))
+    }
+
+    /// The objects the part draws from.
+    #[must_use]
+    pub fn bodies(&self) -> Arc<[Body]> {
+        Arc::clone(&self.bodies)
     }
 
     /// Takes a full region back.
@@ -195,7 +202,7 @@ impl Assembler {
                 *known = known.then(*crc);
             }
         }
-        for (crc, body) in bodies.iter_mut().zip(&self.bodies) {
+        for (crc, body) in bodies.iter_mut().zip(self.bodies.iter()) {
             *crc = crc.then(body.rest);
         }
         let mut whole = BytesMut::new();

@@ -10,13 +10,13 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A buffer for `bytes` bytes; of the spare ones only as many are kept as fit into `room_bytes`
-    /// beside it.
+    /// A buffer for `bytes` bytes, not larger by more than `room_bytes`, the memory nobody else needs; of
+    /// the spare ones only as many are kept as still fit.
     pub fn take(&mut self, bytes: u64, room_bytes: u64) -> BytesMut {
-        let fits = |buffer: &BytesMut| {
-            buffer.capacity() as u64 >= bytes && buffer.capacity() as u64 <= bytes.saturating_mul(2)
-        };
+        let excess = |buffer: &BytesMut| (buffer.capacity() as u64).checked_sub(bytes);
+        let fits = |buffer: &BytesMut| excess(buffer).is_some_and(|excess| excess <= room_bytes.min(bytes));
         let buffer = self.spare.iter().position(fits).map(|index| self.spare.swap_remove(index));
+        let room_bytes = room_bytes - buffer.as_ref().and_then(excess).unwrap_or(0);
         while self.spare_bytes() > room_bytes {
             self.spare.pop();
         }

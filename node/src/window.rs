@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use proto::batch::{Assignment, Upload};
 use proto::job::JobId;
+use proto::limits::part_cost_bytes;
 use proto::plan::{PartWork, Piece};
 
 /// Parts begun whatever their requests: one is uploaded while others are fetched.
@@ -14,7 +15,7 @@ const ROUNDS_AHEAD: usize = 4;
 /// What a part costs from its beginning to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
-    /// Memory for its body, in bytes.
+    /// Memory, in bytes.
     pub bytes: u64,
     /// Requests: its fetches and its upload.
     pub requests: usize,
@@ -25,7 +26,7 @@ impl Cost {
     #[must_use]
     pub fn of(work: &PartWork) -> Self {
         let fetches = work.pieces.iter().filter(|piece| matches!(piece, Piece::Fetch { .. })).count();
-        Self { bytes: work.bytes, requests: fetches + 1 }
+        Self { bytes: part_cost_bytes(work.bytes, work.bodies.len()), requests: fetches + 1 }
     }
 }
 
@@ -59,12 +60,6 @@ impl Window {
         }
     }
 
-    /// Its size in bytes, as it is reported to the coordinator.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.budget_bytes
-    }
-
     /// How much of it no part begun has, in bytes.
     #[must_use]
     pub fn room_bytes(&self) -> u64 {
@@ -89,6 +84,11 @@ impl Window {
         self.begun_requests += cost.requests;
         self.begun_parts += 1;
         self.waiting.pop_front()
+    }
+
+    /// Notes that a part that was begun costs `bytes` bytes more than it seemed.
+    pub fn charge(&mut self, bytes: u64) {
+        self.begun_bytes += bytes;
     }
 
     /// Notes that a part that was begun no longer costs anything.

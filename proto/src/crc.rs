@@ -66,6 +66,19 @@ pub enum StoredKind {
     Crc64Nvme,
 }
 
+impl StoredKind {
+    /// Whether ours is compared with it. A CRC-64/NVME is a second hash of every byte, which is only worth
+    /// it where the way to S3 is not encrypted: TLS notices damage by itself.
+    #[must_use]
+    pub fn is_compared(self, is_encrypted: bool) -> bool {
+        match self {
+            Self::None => false,
+            Self::Crc32 => true,
+            Self::Crc64Nvme => !is_encrypted,
+        }
+    }
+}
+
 /// A checksum of a whole object as S3 stores it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoredChecksum {

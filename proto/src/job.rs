@@ -91,12 +91,8 @@ pub enum Stage {
     Transferring,
     /// All parts are there; S3 is putting them together and checking them.
     Completing,
-    /// The archive is there.
-    Completed,
     /// Stopping nodes and removing the upload.
     Aborting,
-    /// Nothing is left but the reason.
-    Failed,
 }
 
 /// How a job ended.
@@ -104,8 +100,13 @@ pub enum Stage {
 pub enum Outcome {
     /// The archive is at its destination.
     Completed(Summary),
-    /// There is no archive, and nothing left behind unless the failure says so.
-    Failed(Failure),
+    /// There is no archive.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// What could not be removed, a sentence each; usually nothing.
+        left_behind: Vec<String>,
+    },
 }
 
 /// What a completed job did.

@@ -9,12 +9,12 @@ pub const GIB: u64 = 1 << 30;
 pub const PART_BYTES_MIN: u64 = 5 * MIB;
 /// Largest size of a part, in bytes (S3: "Multipart upload limits").
 pub const PART_BYTES_MAX: u64 = 5 * GIB;
+/// Largest size to aim at for a part, in bytes: it may be exceeded by S3's minimum and a header.
+pub const PART_BYTES_AIM_MAX: u64 = PART_BYTES_MAX - 2 * PART_BYTES_MIN;
 /// Most parts of one upload, and the highest part number (S3: "Multipart upload limits").
 pub const PARTS_MAX: u32 = 10_000;
 /// Longest key, in bytes of UTF-8 (S3: "Creating object key names").
 pub const KEY_BYTES_MAX: usize = 1_024;
-/// Most keys in one page of a listing (S3: ListObjectsV2).
-pub const LIST_PAGE_KEYS: usize = 1_000;
 
 /// Part size aimed at for speed, in bytes: large enough that the ~100 ms fixed cost of an upload is a
 /// minor share, small enough that a few hundred MiB of memory keep a dozen in flight.
@@ -53,6 +53,9 @@ pub const NODE_CONCURRENCY_MAX: usize = 4_096;
 /// Memory set aside for one request in flight, in bytes: the HTTP client's read buffer grows to about
 /// 400 KiB, TLS and the SDK take the rest.
 pub const REQUEST_OVERHEAD_BYTES: u64 = 512 * 1_024;
+/// Memory that one body of a part takes beside its bytes while the part is planned, granted and made, in
+/// bytes: key, ETag, pieces and hashers. It counts when objects are tiny.
+pub const BODY_OVERHEAD_BYTES: u64 = 1_024;
 /// Memory set aside for the process itself (code, runtime, client, what the allocator keeps), in bytes.
 pub const PROCESS_OVERHEAD_BYTES: u64 = 40 * MIB;
 
@@ -71,11 +74,15 @@ pub fn body_budget_bytes(memory_bytes: u64, concurrency: usize) -> u64 {
         .max(2 * PART_BYTES_MIN)
 }
 
+/// Memory a part of `bytes` bytes with so many bodies takes on a node, in bytes.
+#[must_use]
+pub fn part_cost_bytes(bytes: u64, bodies: usize) -> u64 {
+    bytes + BODY_OVERHEAD_BYTES * bodies as u64
+}
+
 /// Largest size to aim at for a part on nodes with this body budget: two must fit, or a node would
 /// upload only while it does not fetch. A part may exceed its aim by up to `PART_BYTES_MIN` and headers.
 #[must_use]
 pub fn part_bytes_cap(body_budget_bytes: u64) -> u64 {
-    (body_budget_bytes / 2)
-        .saturating_sub(PART_BYTES_MIN + MIB)
-        .clamp(PART_BYTES_MIN, PART_BYTES_MAX - 2 * PART_BYTES_MIN)
+    (body_budget_bytes / 2).saturating_sub(PART_BYTES_MIN + MIB).clamp(PART_BYTES_MIN, PART_BYTES_AIM_MAX)
 }

@@ -68,12 +68,6 @@ impl Etag {
         let value = u128::from_str_radix(hex, 16).ok()?;
         Some(Self::Digest { digest: value.to_be_bytes(), parts })
     }
-
-    /// The ETag in quotes, as If-Match wants it.
-    #[must_use]
-    pub fn quoted(&self) -> String {
-        format!("\"{self}\"")
-    }
 }
 
 impl fmt::Display for Etag {

@@ -28,6 +28,31 @@ pub fn backoff(kind: S3ErrorKind, failed: u32, jitter: f64) -> Option<Duration> 
     Some(longest.mul_f64(jitter.clamp(0.0, 1.0)))
 }
 
+/// Most attempts at one range, even if each gains something: a server that resets every connection after a
+/// few bytes must not be asked forever.
+const ATTEMPTS_WITH_GAIN_MAX: u32 = 100;
+
+/// Counts the attempts at one range that is gone on with from the byte reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attempts {
+    failed: u32,
+    failed_since_gain: u32,
+}
+
+impl Attempts {
+    /// Notes a failed attempt; how long to wait before the next, or `None` to give up. `has_gained` tells
+    /// whether bytes came since the attempt before.
+    #[must_use]
+    pub fn failed(&mut self, kind: S3ErrorKind, has_gained: bool, jitter: f64) -> Option<Duration> {
+        self.failed += 1;
+        self.failed_since_gain = if has_gained { 1 } else { self.failed_since_gain + 1 };
+        if self.failed >= ATTEMPTS_WITH_GAIN_MAX {
+            return None;
+        }
+        backoff(kind, self.failed_since_gain, jitter)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,6 +65,21 @@ mod tests {
         assert_eq!(wait(ATTEMPTS_MAX), None);
         assert_eq!(backoff(S3ErrorKind::Throttled, 5, 1.0), Some(BACKOFF_MAX));
         assert_eq!(backoff(S3ErrorKind::Throttled, 5, 0.0), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn what_gains_goes_on_but_not_forever() {
+        let mut attempts = Attempts::default();
+        let waits: Vec<bool> =
+            (0..200).map(|_| attempts.failed(S3ErrorKind::Transient, true, 0.0).is_some()).collect();
+        assert_eq!(waits.iter().filter(|goes_on| **goes_on).count(), 99);
+        let mut attempts = Attempts::default();
+        let goes_on =
+            |attempts: &mut Attempts, gain| attempts.failed(S3ErrorKind::Transient, gain, 0.0).is_some();
+        assert!((1..ATTEMPTS_MAX).all(|_| goes_on(&mut attempts, false)));
+        assert!(goes_on(&mut attempts, true));
+        assert!((2..ATTEMPTS_MAX).all(|_| goes_on(&mut attempts, false)));
+        assert!(!goes_on(&mut attempts, false));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::args::{DemoArgs, ResourceArgs};
 use crate::failures::{internal, usage};
 use crate::local::Fleet;
 use crate::output::{Voice, count, rate, size};
+use crate::signals::Signals;
 
 /// One in thirty of the population all published results are about: 3,000 objects of about 5 MB.
 const PHOTOS: u64 = 100;
@@ -57,8 +58,9 @@ pub(crate) async fn run(args: DemoArgs, voice: Voice) -> Result<ExitCode, Failur
         count(nodes as u64, "node"),
         spec.destination
     ));
+    let mut signals = Signals::listen().map_err(internal)?;
     let fleet = Fleet::start(&s3, nodes, RESOURCES).await?;
-    let made = match make(&s3, fleet, spec.clone(), voice).await {
+    let made = match make(&s3, fleet, spec.clone(), voice, &mut signals).await {
         Ok(made) => made,
         Err(Unmade { failure, code }) => return Ok(voice.failure_with(&failure, code)),
     };
@@ -67,7 +69,10 @@ pub(crate) async fn run(args: DemoArgs, voice: Voice) -> Result<ExitCode, Failur
 
     voice.say("4. Read back, every CRC checked, and compared with the sources byte by byte:");
     let began = Instant::now();
-    let report = verify::check(&s3, &spec.destination, Some(&spec), RESOURCES, voice).await?;
+    let report = tokio::select! {
+        report = verify::check(&s3, &spec.destination, Some(&spec), RESOURCES, voice) => report?,
+        code = signals.next() => return Ok(ExitCode::from(code)),
+    };
     let seconds = began.elapsed().as_secs_f64();
     voice.say(&indented(&format!(
         "{} ({seconds:.1} s, {})",

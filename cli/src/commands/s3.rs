@@ -25,7 +25,6 @@ pub(crate) async fn run(args: S3Args, voice: Voice) -> Result<ExitCode, Failure>
         );
         return Err(usage(message));
     }
-    let mut signals = Signals::listen().map_err(internal)?;
     let owned = |(id, secret): (&str, &str)| (id.to_owned(), secret.to_owned());
     let twin = Twin::new(TwinOptions {
         keys: vec![owned(KEY), owned(EXPIRED_KEY)],
@@ -42,14 +41,14 @@ pub(crate) async fn run(args: S3Args, voice: Voice) -> Result<ExitCode, Failure>
     let server = twin.serve(TcpListener::bind(args.listen).await.map_err(refused)?).map_err(refused)?;
     let endpoint = server.endpoint();
     let text = format!(
-        "S3 in memory at {endpoint}; in another shell:\n  export AWS_ENDPOINT_URL_S3={endpoint} AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}\nCtrl-C ends it and forgets everything.",
+        "S3 in memory at {endpoint}; in another shell:\n  export AWS_ENDPOINT_URL_S3={endpoint} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}\nCtrl-C ends it and forgets everything.",
         KEY.0, KEY.1
     );
     voice.result(
         &text,
         &serde_json::json!({ "endpoint": endpoint, "access_key_id": KEY.0, "secret_access_key": KEY.1 }),
     );
-    signals.next().await;
+    Signals::listen().map_err(internal)?.next().await;
     server.stop().await;
     Ok(ExitCode::SUCCESS)
 }

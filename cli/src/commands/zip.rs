@@ -30,8 +30,9 @@ pub(crate) async fn run(args: ZipArgs, voice: Voice) -> Result<ExitCode, Failure
         return dry_run::run(&s3, &spec, args.resources, voice).await;
     }
     let destination = spec.destination.clone();
+    let mut signals = Signals::listen().map_err(internal)?;
     let fleet = Fleet::start(&s3, 1, args.resources).await?;
-    let made = match make(&s3, fleet, spec, voice).await {
+    let made = match make(&s3, fleet, spec, voice, &mut signals).await {
         Ok(made) => made,
         Err(Unmade { failure, code }) => return Ok(voice.failure_with(&failure, code)),
     };
@@ -61,10 +62,16 @@ pub(crate) struct Made {
 }
 
 /// Has `fleet` make the archive, showing progress, until it is there or someone asks to stop.
-pub(crate) async fn make(s3: &S3, mut fleet: Fleet, spec: JobSpec, voice: Voice) -> Result<Made, Unmade> {
-    let mut signals = Signals::listen().map_err(internal)?;
+pub(crate) async fn make(
+    s3: &S3,
+    mut fleet: Fleet,
+    spec: JobSpec,
+    voice: Voice,
+    signals: &mut Signals,
+) -> Result<Made, Unmade> {
     let mut stage = Stage::Listing;
     let mut stopped_by = None;
+    let mut nodes_ended = false;
     let destination = spec.destination.clone();
     let mut job = fleet.coordinator.submit(spec);
     let mut display = Display::new(voice);
@@ -73,7 +80,9 @@ pub(crate) async fn make(s3: &S3, mut fleet: Fleet, spec: JobSpec, voice: Voice)
         tokio::select! {
             outcome = job.outcome() => break outcome,
             _ = look.tick() => {
-                if let Some(progress) = fleet.coordinator.progress(job.id).await {
+                // A coordinator that is sorting a million names answers later; signals must not wait for it.
+                let answer = tokio::time::timeout(LOOK_EVERY, fleet.coordinator.progress(job.id));
+                if let Ok(Some(progress)) = answer.await {
                     stage = progress.stage;
                     display.job(&progress);
                 }
@@ -84,31 +93,40 @@ pub(crate) async fn make(s3: &S3, mut fleet: Fleet, spec: JobSpec, voice: Voice)
                 }
                 stopped_by = Some(code);
                 voice.say(match stage {
-                    Stage::Completing => "S3 is already putting the archive together, which is waited for (once more to leave at once)",
+                    Stage::Completing => {
+                        "stopping; but S3 is already putting the archive together, and that is waited for (once more to leave at once)"
+                    }
                     _ => "stopping: removing what was uploaded (once more to leave at once)",
                 });
                 fleet.coordinator.cancel(job.id);
             }
-            () = fleet.all_nodes_ended() => {
-                return Err(internal("all nodes ended unexpectedly").into());
+            () = fleet.all_nodes_ended(), if !nodes_ended => {
+                nodes_ended = true;
+                fleet.coordinator.cancel(job.id);
             }
         }
     };
     display.clear();
     match (outcome, stopped_by) {
         (Outcome::Completed(summary), _) => Ok(Made { summary, requests: s3.requests() }),
-        (Outcome::Failed(failure), Some(code)) if failure.kind == FailureKind::Cancelled => {
-            let message =
-                format!("stopped before the archive was complete; nothing is left at {destination}");
-            let message = if failure.message == CANCELLED { message } else { failure.message };
-            Err(Unmade { failure: Failure::new(FailureKind::Cancelled, message), code })
+        (Outcome::Failed { mut failure, left_behind }, stopped_by) => {
+            let was_stopped = failure.kind == FailureKind::Cancelled;
+            if was_stopped && nodes_ended {
+                failure = internal("all nodes ended unexpectedly");
+            }
+            let was_stopped = was_stopped && !nodes_ended;
+            if was_stopped {
+                failure.message = "stopped before the archive was complete".to_owned();
+            }
+            match left_behind.as_slice() {
+                [] if was_stopped => failure.message.push_str(&format!("; nothing is left at {destination}")),
+                left => left.iter().for_each(|left| failure.message.push_str(&format!("; and {left}"))),
+            }
+            let code = stopped_by.filter(|_| was_stopped).unwrap_or(exit_code::of(failure.kind));
+            Err(Unmade { failure, code })
         }
-        (Outcome::Failed(failure), _) => Err(failure.into()),
     }
 }
-
-/// What the machine says of a job that was cancelled and left nothing behind.
-const CANCELLED: &str = "the job was cancelled";
 
 fn leave_at_once(code: u8, destination: &Location, voice: Voice) -> ! {
     voice.say(&format!("left at once: an unfinished upload to {destination} may remain in S3"));

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use proto::retry::backoff;
+use proto::retry::Attempts;
 use proto_s3::{Error, Fetched, S3};
 
 /// One object in one version.
@@ -21,13 +21,21 @@ pub(super) struct Reader {
     /// What has not come yet.
     range: Range<u64>,
     fetched: Option<Fetched>,
-    /// Attempts that failed since the last byte came.
-    failed: u32,
+    attempts: Attempts,
+    /// Whether bytes came since the last attempt that failed.
+    has_gained: bool,
 }
 
 impl Reader {
     pub(super) fn new(s3: &S3, object: Pinned, range: Range<u64>) -> Self {
-        Self { s3: s3.clone(), object, range, fetched: None, failed: 0 }
+        Self {
+            s3: s3.clone(),
+            object,
+            range,
+            fetched: None,
+            attempts: Attempts::default(),
+            has_gained: false,
+        }
     }
 
     /// The next bytes, never none; `None` when all have come.
@@ -39,17 +47,17 @@ impl Reader {
             match self.attempt().await {
                 Ok(Some(frame)) if !frame.is_empty() => {
                     self.range.start += frame.len() as u64;
-                    self.failed = 0;
+                    self.has_gained = true;
                     return Ok(Some(frame));
                 }
                 Ok(_) => {}
                 Err(error) => {
                     self.fetched = None;
-                    self.failed += 1;
-                    let Some(wait) = backoff(error.kind(), self.failed, rand::random()) else {
+                    let has_gained = std::mem::take(&mut self.has_gained);
+                    let Some(wait) = self.attempts.failed(error.kind(), has_gained, rand::random()) else {
                         return Err(error);
                     };
-                    tracing::debug!(%error, failed = self.failed, "reading on");
+                    tracing::debug!(%error, "reading on");
                     tokio::time::sleep(wait).await;
                 }
             }

@@ -81,14 +81,14 @@ fn count(world: &World, op: &str) -> u64 {
 #[test]
 fn object_larger_than_the_memory_budget() {
     let world = world(&[(3, 10), (2, 100 * MIB), (1, 33 * MIB), (3, 10)]);
-    zip_right(&world, &["--memory", "68MiB"]);
+    zip_right(&world, &["--memory", "96MiB"]);
 }
 
 /// jr2, jr3: left-over smalls are one part that needs more memory than there is; fig: they are one Vec; chn: an error.
 #[test]
 fn all_objects_under_5_mib() {
-    zip_right(&world(&[(60, 3 * MIB)]), &["--memory", "68MiB"]);
-    zip_right(&world(&[(300, 700_000)]), &["--memory", "68MiB", "--part-size", "5MiB"]);
+    zip_right(&world(&[(60, 3 * MIB)]), &["--memory", "96MiB"]);
+    zip_right(&world(&[(300, 700_000)]), &["--memory", "96MiB", "--part-size", "5MiB"]);
 }
 
 /// psO, psS: the first part is below S3's minimum, then comes the directory as another; chn, fig: special cases.
@@ -102,7 +102,7 @@ fn total_under_5_mib() {
 /// jr2, fig: without small objects the large ones are streamed in their place, or the whole in memory.
 #[test]
 fn all_objects_large() {
-    zip_right(&world(&[(12, 8 * MIB)]), &["--memory", "68MiB"]);
+    zip_right(&world(&[(12, 8 * MIB)]), &["--memory", "96MiB"]);
 }
 
 /// jr1: the task's result is never awaited; zst: failed URLs are skipped.
@@ -135,7 +135,7 @@ fn one_error_wakes_all() {
     // All but the refused read would take hours.
     world.twin.set_model(Model::default().bandwidth(Op::GetObject, 1_000));
     deny(&world, Op::GetObject, "src", "0/00012");
-    world.zipfleet(&[ZIP, &["--memory", "68MiB"]].concat()).failed(5, &["0/00012"]);
+    world.zipfleet(&[ZIP, &["--memory", "96MiB"]].concat()).failed(5, &["0/00012"]);
     world.nothing_left("out", "a.zip");
 }
 
@@ -148,23 +148,21 @@ fn failed_part_upload_cleans_up() {
     world.nothing_left("out", "a.zip");
 }
 
+fn upload_ids(world: &World) -> Vec<String> {
+    world.twin.uploads().into_iter().map(|upload| upload.upload_id).collect()
+}
+
 /// A run that was killed when it had uploaded a part, so that its upload is left.
 fn killed_run(world: &World, destination: &str) {
     world.twin.put("old", "large", Rope::synthetic(99, 40 * MIB));
     world.twin.set_model(Model::default().latency(Op::UploadPart, Duration::from_millis(300)));
-    let before = world.twin.uploads();
-    let running =
-        world.spawn(&["zip", "s3://old/", destination, "--part-size", "5MiB", "--concurrency", "1"]);
-    let has_part = |world: &World| {
-        let uploads = world.twin.uploads();
-        uploads
-            .iter()
-            .any(|upload| !before.iter().any(|b| b.upload_id == upload.upload_id) && !upload.parts.is_empty())
-    };
-    until("a part is uploaded", || has_part(world));
+    let parts = || world.twin.uploads().iter().map(|upload| upload.parts.len()).sum::<usize>();
+    let before = parts();
+    let args = ["zip", "s3://old/", destination, "--part-size", "5MiB", "--concurrency", "1"];
+    let running = world.spawn(&args);
+    until("a part is uploaded", || parts() > before);
     drop(running);
     world.twin.set_model(Model::default());
-    assert!(has_part(world), "the upload is left");
 }
 
 /// s3t: the helper aborts all uploads of the bucket.
@@ -173,24 +171,33 @@ fn abort_spares_uploads_of_others() {
     let world = world(&[(4, 6 * MIB)]);
     killed_run(&world, "s3://out/a.zip");
     killed_run(&world, "s3://out/b.zip");
-    let others = world.twin.uploads();
+    let others = upload_ids(&world);
+    assert_eq!(others.len(), 2);
     deny(&world, Op::GetObject, "src", "0/00003");
     world.zipfleet(ZIP).failed(5, &["0/00003"]);
-    assert_eq!(world.twin.uploads(), others);
+    assert_eq!(upload_ids(&world), others);
 }
 
 /// s3t again, by another way: whoever looks for an upload whose answer was lost must not take another run's for it.
 #[test]
 fn lost_answer_spares_uploads_of_others() {
-    let world = world(&[(3, MIB)]);
-    world.twin.set_model(Model::default().latency(Op::GetObject, Duration::from_secs(2)));
-    let first = world.spawn(ZIP);
-    until("it has an upload", || world.twin.uploads().len() == 1);
-    let lost = Fault::new(Op::CreateMultipartUpload, FaultKind::LostAnswer).on(Occasion::First(1));
-    world.twin.add_fault(lost);
-    world.zipfleet(ZIP).succeeded();
-    first.wait().succeeded();
-    world.no_upload_left();
+    // S3 has made an upload, or none. As nobody can tell whose it is, it may stay if that is said.
+    for kind in [FaultKind::LostAnswer, FaultKind::ResetBefore, FaultKind::InternalError] {
+        let world = world(&[(3, MIB)]);
+        world.twin.set_model(Model::default().latency(Op::GetObject, Duration::from_secs(2)));
+        let first = world.spawn(ZIP);
+        until("it has an upload", || world.twin.uploads().len() == 1);
+        world.twin.add_fault(Fault::new(Op::CreateMultipartUpload, kind).on(Occasion::First(1)));
+        let second = world.zipfleet(ZIP);
+        second.succeeded();
+        let first = first.wait();
+        assert_eq!(first.code, 0, "{kind:?}: {first:#?}");
+        // Nobody can tell whose it is, so it may stay if that is said.
+        assert!(
+            world.twin.uploads().is_empty() || second.stderr.contains("upload may be left"),
+            "{second:#?}"
+        );
+    }
 }
 
 /// psS: `_plan/crc32s/` of an earlier run is read back.
@@ -198,10 +205,10 @@ fn lost_answer_spares_uploads_of_others() {
 fn state_of_earlier_runs_is_not_read() {
     let world = world(&[(3, 6 * MIB)]);
     killed_run(&world, "s3://out/a.zip");
-    let others = world.twin.uploads();
+    let others = upload_ids(&world);
     world.twin.put("out", "a.zip", "an older archive".into());
     world.zipfleet(ZIP).succeeded();
-    assert_eq!(world.twin.uploads(), others);
+    assert_eq!(upload_ids(&world), others);
     let archive = world.twin.object("out", "a.zip").expect("it was just made").content;
     assert_eq!(crate::support::read_archive(&archive), world.entries("src", ""));
 }

@@ -12,12 +12,15 @@ const ROUNDS_MAX: u32 = 5;
 
 pub(crate) async fn abort(s3: &S3, upload: &Upload) -> Result<(), Failure> {
     abort_until_gone(s3, upload).await.map_err(|error| {
-        let (bucket, key, id) = (&upload.destination.bucket, &upload.destination.key, &upload.upload_id);
+        // In a shell's single quotes only the quote itself needs care.
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+        let (bucket, key) = (quoted(&upload.destination.bucket), quoted(&upload.destination.key));
+        let id = quoted(&upload.upload_id);
         Failure::new(
             FailureKind::Unavailable,
             format!(
                 "its upload could not be removed ({error}): remove it with \
-                 `aws s3api abort-multipart-upload --bucket '{bucket}' --key '{key}' --upload-id '{id}'`"
+                 `aws s3api abort-multipart-upload --bucket {bucket} --key {key} --upload-id {id}`"
             ),
         )
     })

@@ -14,7 +14,8 @@ use proto_s3::S3;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::effects;
+use crate::create::Suspects;
+use crate::questions::ask;
 
 /// A running coordinator.
 #[derive(Clone, Debug)]
@@ -42,8 +43,9 @@ pub struct Job {
 impl Job {
     /// Waits for the job to end.
     pub async fn outcome(&mut self) -> Outcome {
-        let gone =
-            || Outcome::Failed(Failure::new(FailureKind::Internal, "the coordinator stopped unexpectedly"));
+        let message = "the coordinator stopped unexpectedly; an unfinished upload may remain";
+        let failure = Failure::new(FailureKind::Internal, message);
+        let gone = || Outcome::Failed { failure, left_behind: Vec::new() };
         (&mut self.outcome).await.unwrap_or_else(|_| gone())
     }
 }
@@ -101,6 +103,8 @@ impl Coordinator {
 
 pub(crate) enum Message {
     Event(Event),
+    /// S3 answered the request for an upload, after answers were lost.
+    Suspects(JobId, Suspects),
     Submit(JobId, JobSpec, oneshot::Sender<Outcome>),
     Joined(NodeId, Hello, mpsc::Sender<Order>),
     Lost(NodeId),
@@ -115,6 +119,7 @@ struct State {
     started: Instant,
     nodes: BTreeMap<NodeId, mpsc::Sender<Order>>,
     waiting: BTreeMap<JobId, oneshot::Sender<Outcome>>,
+    suspects: BTreeMap<JobId, Suspects>,
 }
 
 impl Actor for CoordinatorActor {
@@ -123,8 +128,14 @@ impl Actor for CoordinatorActor {
     type Arguments = S3;
 
     async fn pre_start(&self, _myself: ActorRef<Message>, s3: S3) -> Result<State, ActorProcessingErr> {
-        let (machine, nodes, waiting) = (Machine::default(), BTreeMap::new(), BTreeMap::new());
-        Ok(State { s3, machine, started: Instant::now(), nodes, waiting })
+        Ok(State {
+            s3,
+            machine: Machine::default(),
+            started: Instant::now(),
+            nodes: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            suspects: BTreeMap::new(),
+        })
     }
 
     async fn handle(
@@ -135,6 +146,10 @@ impl Actor for CoordinatorActor {
     ) -> Result<(), ActorProcessingErr> {
         let event = match message {
             Message::Event(event) => event,
+            Message::Suspects(id, suspects) => {
+                state.suspects.insert(id, suspects);
+                return Ok(());
+            }
             Message::Submit(id, spec, ended) => {
                 state.waiting.insert(id, ended);
                 Event::Submitted(id, spec)
@@ -171,19 +186,36 @@ impl State {
                     let _ = orders.send(order).await;
                 }
             }
-            Effect::Finish(id, outcome) => {
-                if let Some(ended) = self.waiting.remove(&id) {
-                    let _ = ended.send(outcome);
-                }
-            }
-            effect => {
+            Effect::Finish(id, outcome) => self.finish(id, outcome),
+            Effect::Ask(question) => {
                 let (s3, actor) = (self.s3.clone(), myself.clone());
                 tokio::spawn(async move {
-                    if let Some(event) = effects::ask_s3(&s3, effect).await {
-                        let _ = actor.cast(Message::Event(event));
+                    // These fail only when the coordinator is gone, which then needs no answer.
+                    let (event, suspects) = ask(&s3, question).await;
+                    if let Some((id, suspects)) = suspects {
+                        let _ = actor.cast(Message::Suspects(id, suspects));
                     }
+                    let _ = actor.cast(Message::Event(event));
                 });
             }
         }
+    }
+
+    /// Tells whoever waits for the job, once uploads it may have created unknowingly are dealt with.
+    fn finish(&mut self, id: JobId, mut outcome: Outcome) {
+        let Some(ended) = self.waiting.remove(&id) else { return };
+        let (s3, suspects) = (self.s3.clone(), self.suspects.remove(&id));
+        tokio::spawn(async move {
+            if let Some(suspects) = suspects
+                && let Err(left) = suspects.remove(&s3).await
+            {
+                match &mut outcome {
+                    Outcome::Completed(summary) => summary.warnings.push(left),
+                    Outcome::Failed { left_behind, .. } => left_behind.push(left),
+                }
+            }
+            // Whoever submitted it may have stopped waiting.
+            let _ = ended.send(outcome);
+        });
     }
 }

@@ -1,11 +1,20 @@
 //! Completing the upload, and finding out whether S3 did when its answer is lost.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use proto::complete::Completion;
 use proto::failure::{Failure, FailureKind, S3ErrorKind};
 use proto::job::JobId;
 use proto_s3::{S3, with_retries};
+
+use crate::create::exists;
+
+/// How often to look whether S3 has finished what it was told without an answer; putting thousands of
+/// parts together may take it a minute or more.
+const LOOKS_MAX: u32 = 12;
+/// Time between two looks grows by this much.
+const LOOK_STEP: Duration = Duration::from_secs(1);
 
 pub(crate) async fn complete(s3: &S3, job: JobId, completion: &Completion) -> Result<String, Failure> {
     let answer_was_lost = AtomicBool::new(false);
@@ -19,33 +28,62 @@ pub(crate) async fn complete(s3: &S3, job: JobId, completion: &Completion) -> Re
         Ok(etag) => return Ok(etag),
         Err(error) => error,
     };
-    // The first request may have done it: the next then meets a finished upload, or its own archive.
-    if answer_was_lost.into_inner()
-        && let Some(etag) = find_own_archive(s3, job, completion).await
-    {
-        return Ok(etag);
-    }
     let destination = &completion.upload.destination;
+    // A request without an answer may have done it: a later one then meets a finished upload, or its own
+    // archive.
+    if answer_was_lost.into_inner() {
+        match find_own_archive(s3, job, completion).await {
+            Fate::Made(etag) => return Ok(etag),
+            Fate::NotMade => {}
+            Fate::Unknown(why) => {
+                let message = format!(
+                    "it is not known whether the archive is at {destination}: S3's answer was lost ({error}), and {why}"
+                );
+                return Err(Failure::new(FailureKind::Unavailable, message));
+            }
+        }
+    }
+    let by_others = |what| Failure::new(FailureKind::Destination, format!("{what}: run the job again"));
     Err(match error.kind() {
-        S3ErrorKind::PreconditionFailed => Failure::new(
-            FailureKind::Destination,
-            format!("{destination} exists already and was not to be replaced"),
-        ),
-        S3ErrorKind::Conflict => Failure::new(
-            FailureKind::Destination,
-            format!("{destination} was written by someone else meanwhile: run the job again"),
-        ),
-        S3ErrorKind::NoSuchUpload => Failure::new(
-            FailureKind::Destination,
-            format!("the upload to {destination} was removed by someone else before it was complete"),
-        ),
+        S3ErrorKind::PreconditionFailed => exists(destination),
+        S3ErrorKind::Conflict => by_others(format!("{destination} was written by someone else meanwhile")),
+        S3ErrorKind::NoSuchUpload => by_others(format!(
+            "the upload to {destination} was removed by someone else before it was complete"
+        )),
         _ => error.into(),
     })
 }
 
-/// The archive at the destination, if this very job put it there.
-async fn find_own_archive(s3: &S3, job: JobId, completion: &Completion) -> Option<String> {
-    let head = with_retries(async || s3.head(&completion.upload.destination).await).await.ok()?;
-    let is_ours = head.job == Some(job) && head.size == completion.archive.bytes;
-    is_ours.then(|| head.etag.to_string())
+/// What became of an upload that S3 was told to complete without an answer.
+enum Fate {
+    /// The archive is there, with this ETag.
+    Made(String),
+    /// The upload is still open.
+    NotMade,
+    /// Neither can be seen; the reason is a sentence.
+    Unknown(String),
+}
+
+/// Looks for the archive that this very job may have made, until it is there or can no longer come.
+async fn find_own_archive(s3: &S3, job: JobId, completion: &Completion) -> Fate {
+    let destination = &completion.upload.destination;
+    let mut why = String::new();
+    for look in 1..=LOOKS_MAX {
+        match with_retries(async || s3.head(destination).await).await {
+            Ok(head) if head.job == Some(job) && head.size == completion.archive.bytes => {
+                return Fate::Made(head.etag.to_string());
+            }
+            Ok(_) => why = "another archive is there".to_owned(),
+            Err(error) if error.kind() == S3ErrorKind::NoSuchKey => {
+                why = "there is no archive yet".to_owned()
+            }
+            Err(error) => why = error.to_string(),
+        }
+        // As long as the upload is open, S3 has not begun, or will answer the next request.
+        if look > 1 && with_retries(async || s3.has_parts(&completion.upload).await).await.is_ok() {
+            return Fate::NotMade;
+        }
+        tokio::time::sleep(LOOK_STEP * look.min(5)).await;
+    }
+    Fate::Unknown(why)
 }

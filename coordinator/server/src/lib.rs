@@ -4,7 +4,7 @@ mod abort;
 mod actor;
 mod complete;
 mod create;
-mod effects;
+mod questions;
 
 pub use actor::{Coordinator, Job, Session};
-pub use effects::list_page;
+pub use questions::list_page;

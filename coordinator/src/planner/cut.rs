@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use proto::failure::{Failure, FailureKind};
 use proto::limits::{
-    BODIES_PER_PART, DIRECTORY_PART_BYTES, MIB, PART_BYTES_DEFAULT, PART_BYTES_MAX, PART_BYTES_MIN,
+    BODIES_PER_PART, DIRECTORY_PART_BYTES, MIB, PART_BYTES_AIM_MAX, PART_BYTES_DEFAULT, PART_BYTES_MIN,
     PARTS_MAX, PARTS_PER_DOUBLING,
 };
 use proto::plan::Part;
@@ -31,9 +31,9 @@ impl PartSizes {
         let Some(bytes) = fixed else {
             return Ok(Self { first_bytes: PART_BYTES_DEFAULT.min(cap_bytes), cap_bytes });
         };
-        if !(PART_BYTES_MIN..=PART_BYTES_MAX).contains(&bytes) {
+        if !(PART_BYTES_MIN..=PART_BYTES_AIM_MAX).contains(&bytes) {
             return Err(bad_request(format!(
-                "a part size must lie between 5 MiB and 5 GiB, not {bytes} bytes"
+                "a part size must lie between 5 MiB and 5110 MiB, not {bytes} bytes"
             )));
         }
         if bytes > cap_bytes {

@@ -57,15 +57,15 @@ impl Naming {
     pub fn name(&self, object: &SourceObject) -> Named {
         let key = &*object.key;
         let strip = &self.strips[usize::from(object.source)];
-        let Some(relative) = key.strip_prefix(strip.as_str()) else {
+        // A key without the prefix has no name, but can still be left out.
+        let relative = key.strip_prefix(strip.as_str());
+        let is_own_folder = relative == Some("") && object.size == 0;
+        if is_own_folder || !self.keeps(relative.unwrap_or(key)) {
+            return Named::LeftOut;
+        }
+        let Some(relative) = relative else {
             return Named::Unsafe(format!("does not begin with the prefix to strip, `{}`", printable(strip)));
         };
-        if relative.is_empty() && object.size == 0 {
-            return Named::LeftOut;
-        }
-        if !self.keeps(relative) {
-            return Named::LeftOut;
-        }
         match name::check(relative, object.size) {
             Ok(()) => Named::Entry(match u16::try_from(key.len() - relative.len()) {
                 Ok(from) => EntryName::KeyFrom(from),
@@ -88,8 +88,8 @@ impl Naming {
     pub(super) fn refuse_own_archive(&self, spec: &JobSpec) -> Result<(), Failure> {
         let destination = &spec.destination;
         let inside = self.sources.iter().zip(&self.strips).find(|(source, strip)| {
-            source.covers(destination)
-                && destination.key.strip_prefix(strip.as_str()).is_none_or(|name| self.keeps(name))
+            let name = destination.key.strip_prefix(strip.as_str()).unwrap_or(&destination.key);
+            source.covers(destination) && self.keeps(name)
         });
         match inside {
             None => Ok(()),

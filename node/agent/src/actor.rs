@@ -85,6 +85,15 @@ struct Ended {
     buffer: Option<Bytes>,
 }
 
+/// A part under way; dropped with the state, however the actor ends, it stops.
+struct Transfer(AbortHandle);
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 struct State {
     s3: S3,
     reports: mpsc::Sender<Report>,
@@ -92,7 +101,7 @@ struct State {
     pool: Pool,
     /// One permit a request.
     requests: Arc<Semaphore>,
-    running: BTreeMap<AttemptId, AbortHandle>,
+    running: BTreeMap<AttemptId, Transfer>,
 }
 
 impl Actor for NodeActor {
@@ -130,26 +139,20 @@ impl Actor for NodeActor {
         state.begin(&myself);
         Ok(())
     }
-
-    async fn post_stop(
-        &self,
-        _myself: ActorRef<Message>,
-        state: &mut State,
-    ) -> Result<(), ActorProcessingErr> {
-        for transfer in state.running.values() {
-            transfer.abort();
-        }
-        Ok(())
-    }
 }
 
 impl State {
     /// Begins what there is memory for.
     fn begin(&mut self, myself: &ActorRef<Message>) {
         while let Some((upload, assignment)) = self.window.begin() {
-            let buffer = self.pool.take(assignment.work.bytes, self.window.room_bytes());
+            let work = &assignment.work;
+            let buffer = self.pool.take(work.bytes, self.window.room_bytes());
+            let mut cost = Cost::of(work);
+            let excess = (buffer.capacity() as u64).saturating_sub(work.bytes);
+            self.window.charge(excess);
+            cost.bytes += excess;
             let id = assignment.id;
-            let transfer = self.spawn(upload, assignment, buffer, myself.clone());
+            let transfer = self.spawn(upload, assignment, buffer, cost, myself.clone());
             self.running.insert(id, transfer);
         }
     }
@@ -161,12 +164,13 @@ impl State {
         upload: Upload,
         assignment: Assignment,
         buffer: BytesMut,
+        cost: Cost,
         actor: ActorRef<Message>,
-    ) -> AbortHandle {
-        let (id, cost) = (assignment.id, Cost::of(&assignment.work));
+    ) -> Transfer {
+        let id = assignment.id;
         let transfer =
             tokio::spawn(make(self.s3.clone(), Arc::clone(&self.requests), upload, assignment, buffer));
-        let handle = transfer.abort_handle();
+        let handle = Transfer(transfer.abort_handle());
         tokio::spawn(async move {
             let (result, buffer) = match transfer.await {
                 Ok(Ok(Made { done, bytes })) => (Ok(done), Some(bytes)),
@@ -201,7 +205,7 @@ impl State {
 
     async fn cancel(&mut self, job: JobId) {
         for transfer in self.running.iter().filter(|(id, _)| id.job == job).map(|(_, transfer)| transfer) {
-            transfer.abort();
+            transfer.0.abort();
         }
         let failed = self.window.surrender(job).into_iter();
         let failed =
@@ -211,7 +215,7 @@ impl State {
 
     async fn report(&self, report: Report) {
         // Fails only when the coordinator is gone; the orders then close too, and the actor stops.
-        let _ = self.reports.send(Report { window_bytes: self.window.bytes(), ..report }).await;
+        let _ = self.reports.send(report).await;
     }
 }
 

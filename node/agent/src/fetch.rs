@@ -6,12 +6,8 @@ use proto::crc::{Crc, StoredChecksum};
 use proto::failure::{Failure, FailureKind, S3ErrorKind};
 use proto::location::Location;
 use proto::plan::Body;
-use proto::retry::backoff;
+use proto::retry::Attempts;
 use proto_s3::{Error, S3, with_retries};
-
-/// Attempts at one fetch, even if each gains something: a server that resets every connection after a
-/// few bytes must not be asked forever.
-const ATTEMPTS_MAX: u32 = 100;
 
 /// Whether S3's stored checksum vouches for what was fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +46,8 @@ impl Trouble {
 /// Fills `region` with its range of the object behind `body`.
 pub(crate) async fn fetch(s3: &S3, body: &Body, region: &mut Region) -> Result<Checked, Failure> {
     let mut stored = None;
-    let mut failed = 0;
-    for _ in 0..ATTEMPTS_MAX {
+    let mut attempts = Attempts::default();
+    loop {
         let before = region.missing();
         let trouble = match fill(s3, body, region, &mut stored).await {
             Ok(()) => match agrees(stored, region.crc()) {
@@ -64,14 +60,12 @@ pub(crate) async fn fetch(s3: &S3, body: &Body, region: &mut Region) -> Result<C
             },
             Err(trouble) => trouble,
         };
-        failed = if region.missing().start > before.start { 1 } else { failed + 1 };
-        match backoff(trouble.kind(), failed, rand::random()) {
+        let has_gained = region.missing().start > before.start;
+        match attempts.failed(trouble.kind(), has_gained, rand::random()) {
             Some(wait) => tokio::time::sleep(wait).await,
             None => return Err(give_up(body, trouble)),
         }
     }
-    let location = location(body);
-    Err(Failure::new(FailureKind::Unavailable, format!("reading {location} broke off {ATTEMPTS_MAX} times")))
 }
 
 /// One request for what the region misses. A whole object is asked for without a range, because only

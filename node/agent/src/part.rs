@@ -33,13 +33,13 @@ pub(crate) async fn make(
     let span = tracing::debug_span!("part", attempt = %assignment.id, bytes = assignment.work.bytes);
     async {
         let (id, mut work) = (assignment.id, assignment.work);
-        if s3.is_encrypted() {
-            // TLS would have noticed damage on the way; a second hash of every byte buys nothing then.
-            let only_crc64 = work.bodies.iter_mut().filter(|body| body.stored == StoredKind::Crc64Nvme);
-            only_crc64.for_each(|body| body.stored = StoredKind::None);
+        for body in &mut work.bodies {
+            if !body.stored.is_compared(s3.is_encrypted()) {
+                body.stored = StoredKind::None;
+            }
         }
-        let bodies: Arc<[Body]> = work.bodies.clone().into();
         let (mut assembler, regions) = Assembler::new(work, buffer).map_err(internal)?;
+        let bodies = assembler.bodies();
         let checked = fetch_all(&s3, &requests, &bodies, regions, &mut assembler).await?;
         let assembled = assembler.finish();
         check_bodies(&s3, &requests, &bodies, &assembled, &checked).await?;

@@ -79,6 +79,8 @@ fn by_status(operation: Operation, status: u16) -> S3ErrorKind {
         200..=299 => Transient,
         300..=399 => WrongRegion,
         401 | 403 => Denied,
+        // An answer to HEAD has no body to say why; expired credentials are the usual reason.
+        400 if operation == Operation::HeadObject => Denied,
         404 if matches!(operation, Operation::HeadObject | Operation::GetObject) => NoSuchKey,
         408 => Transient,
         412 => PreconditionFailed,
@@ -104,6 +106,9 @@ pub(crate) fn reason(
         NoSuchKey if operation == Operation::HeadObject => "no such object, or no such bucket".to_owned(),
         NoSuchKey => "no such object".to_owned(),
         NoSuchUpload => "the upload no longer exists: it was completed or aborted".to_owned(),
+        Denied if operation == Operation::HeadObject && refusal.status == 400 => {
+            "S3 refuses without a reason, usually because the credentials have expired".to_owned()
+        }
         Denied => denied(operation, refusal.code),
         PreconditionFailed if operation == Operation::CompleteUpload => {
             "there is an object at the destination already".to_owned()

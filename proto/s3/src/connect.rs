@@ -16,8 +16,10 @@ use aws_sdk_s3::config::{
     Credentials, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation,
     StalledStreamProtectionConfig,
 };
-use aws_smithy_http_client::Builder as HttpBuilder;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_http_client::{Builder as HttpBuilder, Connector};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_types::service_config::ServiceConfigKey;
 use proto::requests::RequestCounts;
 
@@ -146,17 +148,23 @@ impl S3 {
 }
 
 async fn load(options: &Options) -> SdkConfig {
-    let http = HttpBuilder::new()
-        .pool_idle_timeout(POOL_IDLE)
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-        .build_https();
+    let http = HttpBuilder::new().build_with_connector_fn(|settings, components| {
+        // As the AWS CLI does: HTTPS_PROXY, HTTP_PROXY, NO_PROXY.
+        let mut connector =
+            Connector::builder().proxy_config(ProxyConfig::from_env()).pool_idle_timeout(POOL_IDLE);
+        if let Some(settings) = settings {
+            connector = connector.connector_settings(settings.clone());
+        }
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        connector.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
+    });
     let mut loader: ConfigLoader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
     if let Some(profile) = &options.profile {
         loader = loader.profile_name(profile);
     }
     if let Some(region) = &options.region {
         loader = loader.region(Region::new(region.clone()));
-    } else if options.endpoint_url.is_some() {
+    } else if options.endpoint_url.is_some() || names_endpoint() {
         // The default chain would go on to ask the EC2 metadata service and wait for its silence.
         let mut profile = ProfileFileRegionProvider::builder();
         if let Some(name) = &options.profile {
@@ -166,6 +174,11 @@ async fn load(options: &Options) -> SdkConfig {
         loader = loader.region(chain.or_else(profile.build()).or_else(Region::from_static(REGION_ELSEWHERE)));
     }
     loader.load().await
+}
+
+/// Whether the environment names an endpoint.
+fn names_endpoint() -> bool {
+    ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].iter().any(|name| std::env::var_os(name).is_some())
 }
 
 /// The credentials of a profile chosen by name. As with the AWS CLI they count, and not those that happen to

@@ -1,31 +1,32 @@
 //! What the machine asks of S3, and the event that answers it.
 
-use coordinator::machine::{Effect, Event};
+use coordinator::machine::{Event, Question};
 use proto::crc::{StoredChecksum, StoredKind};
 use proto::failure::{Failure, S3ErrorKind};
+use proto::job::JobId;
 use proto::listing::{Page, SourceObject};
 use proto::location::{Location, Source};
 use proto_s3::{S3, with_retries};
 
-use crate::{abort::abort, complete::complete, create::create};
+use crate::abort::abort;
+use crate::complete::complete;
+use crate::create::{Suspects, create};
 
-/// Carries out an effect that is a question to S3; `None` for the others.
-pub(crate) async fn ask_s3(s3: &S3, effect: Effect) -> Option<Event> {
-    match effect {
-        Effect::List { job, index, source, from } => {
+/// Asks S3; gives the event that answers, and uploads that may be ours although nobody told.
+pub(crate) async fn ask(s3: &S3, question: Question) -> (Event, Option<(JobId, Suspects)>) {
+    let event = match question {
+        Question::List { job, index, source, from } => {
             let page = list_page(s3, index, &source, from.as_deref()).await;
-            Some(Event::Listed(job, index, page))
+            Event::Listed(job, index, page)
         }
-        Effect::CreateUpload(job, destination) => {
-            let (upload, remark) = create(s3, &destination, job).await;
-            Some(Event::UploadCreated(job, upload, remark))
+        Question::Create(job, destination, no_overwrite) => {
+            let (upload, suspects) = create(s3, job, &destination, no_overwrite).await;
+            return (Event::UploadCreated(job, upload), suspects.map(|suspects| (job, suspects)));
         }
-        Effect::Complete(job, completion) => {
-            Some(Event::Completed(job, complete(s3, job, &completion).await))
-        }
-        Effect::Abort(job, upload) => Some(Event::Aborted(job, abort(s3, &upload).await)),
-        Effect::Order(..) | Effect::Finish(..) => None,
-    }
+        Question::Complete(job, completion) => Event::Completed(job, complete(s3, job, &completion).await),
+        Question::Abort(job, upload) => Event::Aborted(job, abort(s3, &upload).await),
+    };
+    (event, None)
 }
 
 /// Lists one page of a source, which is number `index` of its job.
@@ -46,7 +47,11 @@ async fn single(s3: &S3, index: u16, location: &Location) -> Result<Page, Failur
         let is_missing = error.kind() == S3ErrorKind::NoSuchKey;
         let mut failure = Failure::from(error);
         if is_missing {
-            failure.message = format!("{}; for everything below it write {location}/", failure.message);
+            let advice = match location.key.contains(['*', '?']) {
+                true => "to select by a pattern name the folder and use --include".to_owned(),
+                false => format!("for everything below it write {location}/"),
+            };
+            failure.message = format!("{}; {advice}", failure.message);
         }
         failure
     })?;
