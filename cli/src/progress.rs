@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use proto::job::{Progress, Stage};
+use proto::requests::RequestCounts;
 
-use crate::output::{Voice, count, size};
+use crate::output::{Voice, count, rate, size};
 
 /// How often a plain line is said.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -14,6 +15,7 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 pub(crate) struct Display {
     voice: Voice,
     bar: ProgressBar,
+    began: Instant,
     last_line: Instant,
 }
 
@@ -28,11 +30,13 @@ impl Display {
             )
             .expect("the template is constant and valid"),
         );
-        Self { voice, bar, last_line: Instant::now() }
+        let now = Instant::now();
+        Self { voice, bar, began: now, last_line: now }
     }
 
-    /// Shows the progress of a job.
-    pub(crate) fn job(&mut self, progress: &Progress) {
+    /// Shows the progress of a job. A part of many small objects takes long, so what is on its way counts too:
+    /// each byte is half done when it has been read.
+    pub(crate) fn job(&mut self, progress: &Progress, requests: &RequestCounts) {
         let stage = match progress.stage {
             Stage::Listing => "listing",
             Stage::Transferring => "transferring",
@@ -46,7 +50,9 @@ impl Display {
         } else {
             detail.push_str(&format!(", {} left", indicatif::HumanDuration(self.bar.eta())));
         }
-        self.bytes(stage, progress.bytes_done, progress.bytes_planned, &detail);
+        let moved = (requests.bytes_received + requests.bytes_sent) / 2;
+        let done = moved.max(progress.bytes_done).min(progress.bytes_planned);
+        self.bytes(stage, done, progress.bytes_planned, &detail);
     }
 
     /// Shows that `done` of `total` bytes are dealt with.
@@ -57,7 +63,8 @@ impl Display {
         self.bar.set_message(detail.to_owned());
         if !self.voice.draws() && self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
-            self.voice.say(&format!("{stage}: {} of {}, {detail}", size(done), size(total)));
+            let rate = rate(done, self.began.elapsed().as_secs_f64());
+            self.voice.say(&format!("{stage}: {} of {}, {rate}, {detail}", size(done), size(total)));
         }
     }
 

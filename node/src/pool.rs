@@ -48,8 +48,14 @@ mod tests {
         buffer.extend_from_slice(&[7; 100]);
         let place = buffer.as_ptr();
         pool.put(buffer.freeze());
-        let again = pool.take(90, 0);
+        let again = pool.take(90, 50);
         assert_eq!((again.as_ptr(), again.len()), (place, 0));
+        pool.put(again.freeze());
+        assert_ne!(
+            pool.take(90, 5).as_ptr(),
+            place,
+            "a buffer larger than there is room for is not given out"
+        );
     }
 
     #[test]

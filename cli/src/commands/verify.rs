@@ -49,7 +49,7 @@ pub(super) async fn check(
     let display = std::cell::RefCell::new(Display::new(voice));
     let options = Options { concurrency: resources.concurrency, memory_bytes: resources.memory };
     let report = verify(s3, archive, expected, &buckets, options, |done, total| {
-        display.borrow_mut().bytes("verifying", done, total, "");
+        display.borrow_mut().bytes("verifying", done, total, "checking");
     });
     let report = report.await;
     display.borrow().clear();

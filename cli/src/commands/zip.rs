@@ -84,7 +84,7 @@ pub(crate) async fn make(
                 let answer = tokio::time::timeout(LOOK_EVERY, fleet.coordinator.progress(job.id));
                 if let Ok(Some(progress)) = answer.await {
                     stage = progress.stage;
-                    display.job(&progress);
+                    display.job(&progress, &s3.requests());
                 }
             }
             code = signals.next() => {

@@ -287,7 +287,7 @@ fn malformed_flags() {
         (zip(&["--concurrency=-1"]), &["--concurrency", "-1"]),
         (zip(&["--unsafe-names", "burn"]), &["--unsafe-names", "burn"]),
         (zip(&["--frobnicate"]), &["--frobnicate"]),
-        (vec!["zip", "s3://src/many/"], &["<DEST>"]),
+        (vec!["zip", "s3://src/many/"], &["DEST"]),
         (vec!["zip"], &["<SOURCE>"]),
         (vec!["unzip", OUT], &["unzip"]),
         (vec![], &["Usage"]),

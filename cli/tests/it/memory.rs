@@ -67,7 +67,7 @@ const LEAST: &[&str] = &["--memory", "64MiB", "--concurrency", "4"];
 
 /// The largest `--part-size` that the default memory allows: the program names it to those who ask for more.
 fn largest_part() -> String {
-    let ended = World::new().zipfleet(&["zip", "--part-size", "5GiB", "s3://src/p/", "s3://out/a.zip"]);
+    let ended = World::new().zipfleet(&["zip", "--part-size", "5000MiB", "s3://src/p/", "s3://out/a.zip"]);
     ended.failed(2, &["which allows"]);
     let (_, allowed) = ended.stderr.split_once("which allows ").expect("it was just found");
     allowed.split(':').next().expect("there is always a first").replace(' ', "")

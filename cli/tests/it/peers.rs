@@ -8,7 +8,7 @@
 //! | object over the memory budget waits forever (jr1), ends the archive silently (C) | `object_larger_than_the_memory_budget` |
 //! | all objects under 5 MiB: one part of all of them, a hang (jr2), out of memory (fig) | `all_objects_under_5_mib`, `memory::very_many_objects` |
 //! | no object of 5 MiB is an error (chn) | `all_objects_under_5_mib` |
-//! | a total under 5 MiB fails (psO, psS, chn) | `total_under_5_mib` |
+//! | a total under 5 MiB fails (psO, psS, chn); `dir/` keys | `total_under_5_mib`, `directory_keys_and_empty_objects` |
 //! | only large objects: no small ones to pair them with (jr2, fig) | `all_objects_large` |
 //! | failed download swallowed, entry missing (jr1); failed objects skipped silently (zst) | `failed_download_is_not_swallowed` |
 //! | truncated or broken archive published under the final key (jr1, C) | `failure_never_publishes`, `pinning::a_former_archive_survives` |
@@ -27,7 +27,6 @@
 //! | zip64 in every entry, whatever its size (psO, psS) | `header_fields` |
 //! | entry name is the base name, so names collide (pyN) or the whole key (psO) | `same_base_name_in_two_folders` |
 //! | two names for two objects, the same entry twice (all) | `bad_input::names_that_collide` |
-//! | `dir/` keys and empty objects | `directory_keys_and_empty_objects` |
 //! | two runs in one bucket corrupt each other (psS) | `two_runs_at_once_into_one_bucket`, `two_runs_at_once_onto_one_key` |
 //! | files of earlier runs are read back (psS) | `state_of_earlier_runs_is_not_read` |
 //! | temporary objects left behind (chn, psS, s3t) | `no_temporary_objects` |

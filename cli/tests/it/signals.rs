@@ -3,6 +3,7 @@
 //! Method: real signals to the real program, sent once the twin has seen the request that shows how far it is.
 //! The model makes just that request slow.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use simulations_s3::{Model, Op, Rope};
@@ -38,7 +39,7 @@ fn wait_for(world: &World, op: Op, count: u64) {
 
 #[test]
 fn while_transferring() {
-    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
         for slow in [Op::GetObject, Op::UploadPart] {
             let world = world();
             world.twin.set_model(Model::default().latency(slow, NEVER));
@@ -135,4 +136,17 @@ fn told_to_programs() {
     assert_eq!((&said["error"]["kind"], &said["error"]["exit_code"]), (&"Cancelled".into(), &143.into()));
     assert_eq!(ended.code, 143);
     world.nothing_left("out", "a.zip");
+}
+
+/// `zipfleet ... 2>&1 | head -1`, or a terminal that is gone: nobody reads, and the job must not end halfway.
+#[test]
+fn nobody_listens() {
+    let world = world();
+    world.twin.set_model(Model::default().latency(Op::UploadPart, Duration::from_secs(6)));
+    let mut command = world.command(&ZIP);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    drop((child.stdout.take(), child.stderr.take()));
+    assert!(child.wait().expect("it ends").success());
+    world.archive_is_right("out", "a.zip", &world.entries("src", "p/"));
+    world.no_upload_left();
 }

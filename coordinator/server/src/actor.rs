@@ -67,8 +67,9 @@ impl Coordinator {
         let (order_sender, orders) = mpsc::channel(SESSION_QUEUE_MESSAGES);
         let (reports, mut report_receiver) = mpsc::channel(SESSION_QUEUE_MESSAGES);
         let actor = self.actor.clone();
+        // Before anything else is: a job submitted next must be planned for this node.
+        let mut alive = actor.cast(Message::Joined(node, hello, order_sender)).is_ok();
         tokio::spawn(async move {
-            let mut alive = actor.cast(Message::Joined(node, hello, order_sender)).is_ok();
             while alive && let Some(report) = report_receiver.recv().await {
                 alive = actor.cast(Message::Event(Event::Reported(node, report))).is_ok();
             }

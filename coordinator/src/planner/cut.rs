@@ -33,7 +33,7 @@ impl PartSizes {
         };
         if !(PART_BYTES_MIN..=PART_BYTES_AIM_MAX).contains(&bytes) {
             return Err(bad_request(format!(
-                "a part size must lie between 5 MiB and 5110 MiB, not {bytes} bytes"
+                "a part size must lie between 5 MiB and 5110 MiB, a little below S3's 5 GiB, not {bytes} bytes"
             )));
         }
         if bytes > cap_bytes {
