@@ -195,7 +195,7 @@ pub(crate) struct ZipArgs {
     /// What to archive, and last where to: s3://bucket/prefix/ or s3://bucket/prefix* for all below,
     /// s3://bucket/key for one object; the destination is one object.
     // One list, not two: clap would end the sources at the first option among them.
-    #[arg(value_name = "SOURCE... DEST", required = true)]
+    #[arg(value_name = "ADDRESS", required = true)]
     addresses: Vec<String>,
     #[command(flatten)]
     names: NameArgs,

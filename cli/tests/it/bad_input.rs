@@ -288,7 +288,7 @@ fn malformed_flags() {
         (zip(&["--unsafe-names", "burn"]), &["--unsafe-names", "burn"]),
         (zip(&["--frobnicate"]), &["--frobnicate"]),
         (vec!["zip", "s3://src/many/"], &["DEST"]),
-        (vec!["zip"], &["<SOURCE>"]),
+        (vec!["zip"], &["SOURCE... DEST"]),
         (vec!["unzip", OUT], &["unzip"]),
         (vec![], &["Usage"]),
     ] {
