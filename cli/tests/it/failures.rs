@@ -241,3 +241,35 @@ fn credentials_that_expire_meanwhile() {
     // With them expires the right to remove the upload.
     ended.failed(5, &["s3://src/p/", "expired", "could not be removed", &world.twin.uploads()[0].upload_id]);
 }
+
+/// S3 made the archive and its answer was lost; whoever may only write cannot look. To call that a failure without
+/// an archive would be a lie.
+#[test]
+fn an_archive_that_cannot_be_looked_for() {
+    let world = small_world();
+    world.twin.deny("HeadObject:out".parse().unwrap());
+    world.twin.add_fault(Fault::new(Op::CompleteMultipartUpload, FaultKind::LostAnswer).on(Occasion::First(1)));
+    zip(&world).failed(9, &["not known whether the archive is at s3://out/a.zip"]);
+    assert!(world.twin.object("out", "a.zip").is_some(), "it was there all along");
+}
+
+/// Without a stored CRC32, a CRC-64/NVME, as S3 computes it for everything, tells damage on the way apart, whether the
+/// object is read by one request or by many.
+#[test]
+fn damage_is_noticed_by_the_checksum_s3_computes() {
+    for size in [3_000_000, 40_000_000] {
+        let world = World::new();
+        world.twin.create_bucket("out");
+        world.twin.put("src", "p/object", Rope::synthetic(1, size));
+        world.twin.add_fault(Fault::new(Op::GetObject, FaultKind::Corrupt));
+        zip(&world).failed(12, &["s3://src/p/object", "disagree with the checksum"]);
+        world.nothing_left("out", "a.zip");
+        world.twin.clear_faults();
+        world.twin.add_fault(Fault::new(Op::GetObject, FaultKind::Corrupt).on(Occasion::First(1)));
+        let ended = zip(&world);
+        match ended.code {
+            0 => world.archive_is_right("out", "a.zip", &world.entries("src", "p/")),
+            _ => ended.failed(12, &["s3://src/p/object"]),
+        }
+    }
+}

@@ -77,7 +77,8 @@ async fn find_own_archive(s3: &S3, job: JobId, completion: &Completion) -> Fate 
             Err(error) if error.kind() == S3ErrorKind::NoSuchKey => {
                 why = "there is no archive yet".to_owned()
             }
-            Err(error) => why = error.to_string(),
+            // Looking again will not be allowed either.
+            Err(error) => return Fate::Unknown(error.to_string()),
         }
         // As long as the upload is open, S3 has not begun, or will answer the next request.
         if look > 1 && with_retries(async || s3.has_parts(&completion.upload).await).await.is_ok() {
