@@ -71,7 +71,6 @@ pub(crate) async fn make(
 ) -> Result<Made, Unmade> {
     let mut stage = Stage::Listing;
     let mut stopped_by = None;
-    let mut nodes_ended = false;
     let destination = spec.destination.clone();
     let mut job = fleet.coordinator.submit(spec);
     let mut display = Display::new(voice);
@@ -91,7 +90,7 @@ pub(crate) async fn make(
                 if stopped_by.is_some() {
                     leave_at_once(code, &destination, voice);
                 }
-                stopped_by = Some(code);
+                stopped_by = Some(StoppedBy::Signal(code));
                 voice.say(match stage {
                     Stage::Completing => {
                         "stopping; but S3 is already putting the archive together, and that is waited for (once more to leave at once)"
@@ -100,32 +99,45 @@ pub(crate) async fn make(
                 });
                 fleet.coordinator.cancel(job.id);
             }
-            () = fleet.all_nodes_ended(), if !nodes_ended => {
-                nodes_ended = true;
+            () = fleet.all_nodes_ended(), if stopped_by.is_none() => {
+                stopped_by = Some(StoppedBy::Defect);
                 fleet.coordinator.cancel(job.id);
             }
         }
     };
     display.clear();
-    match (outcome, stopped_by) {
-        (Outcome::Completed(summary), _) => Ok(Made { summary, requests: s3.requests() }),
-        (Outcome::Failed { mut failure, left_behind }, stopped_by) => {
-            let was_stopped = failure.kind == FailureKind::Cancelled;
-            if was_stopped && nodes_ended {
-                failure = internal("all nodes ended unexpectedly");
-            }
-            let was_stopped = was_stopped && !nodes_ended;
-            if was_stopped {
-                failure.message = "stopped before the archive was complete".to_owned();
-            }
-            match left_behind.as_slice() {
-                [] if was_stopped => failure.message.push_str(&format!("; nothing is left at {destination}")),
-                left => left.iter().for_each(|left| failure.message.push_str(&format!("; and {left}"))),
-            }
-            let code = stopped_by.filter(|_| was_stopped).unwrap_or(exit_code::of(failure.kind));
-            Err(Unmade { failure, code })
+    match outcome {
+        Outcome::Completed(summary) => Ok(Made { summary, requests: s3.requests() }),
+        Outcome::Failed { failure, left_behind } => {
+            Err(unmade(failure, &left_behind, stopped_by, &destination))
         }
     }
+}
+
+/// Why a job was told to stop.
+enum StoppedBy {
+    /// A signal, whose exit code this is.
+    Signal(u8),
+    /// No node was left to work on it.
+    Defect,
+}
+
+fn unmade(failure: Failure, left_behind: &[String], stopped_by: Option<StoppedBy>, at: &Location) -> Unmade {
+    let was_stopped = failure.kind == FailureKind::Cancelled;
+    let mut unmade = match stopped_by.filter(|_| was_stopped) {
+        None => Unmade::from(failure),
+        Some(StoppedBy::Defect) => internal("all nodes ended unexpectedly").into(),
+        Some(StoppedBy::Signal(code)) => {
+            let nothing_left =
+                if left_behind.is_empty() { format!("; nothing is left at {at}") } else { String::new() };
+            let message = format!("stopped before the archive was complete{nothing_left}");
+            Unmade { failure: Failure::new(FailureKind::Cancelled, message), code }
+        }
+    };
+    for left in left_behind {
+        unmade.failure.message.push_str(&format!("; and {left}"));
+    }
+    unmade
 }
 
 fn leave_at_once(code: u8, destination: &Location, voice: Voice) -> ! {

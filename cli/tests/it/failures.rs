@@ -248,7 +248,9 @@ fn credentials_that_expire_meanwhile() {
 fn an_archive_that_cannot_be_looked_for() {
     let world = small_world();
     world.twin.deny("HeadObject:out".parse().unwrap());
-    world.twin.add_fault(Fault::new(Op::CompleteMultipartUpload, FaultKind::LostAnswer).on(Occasion::First(1)));
+    world
+        .twin
+        .add_fault(Fault::new(Op::CompleteMultipartUpload, FaultKind::LostAnswer).on(Occasion::First(1)));
     zip(&world).failed(9, &["not known whether the archive is at s3://out/a.zip"]);
     assert!(world.twin.object("out", "a.zip").is_some(), "it was there all along");
 }
