@@ -121,6 +121,23 @@ impl Ledger {
         }
     }
 
+    /// Puts a part whose bytes disagree with a stored checksum back to the front. If its last entry reaches
+    /// into other parts, any of them may be the damaged one: they are all to be made again, and it waits.
+    pub fn doubt(&mut self, plan: &Plan, number: PartNumber) {
+        let continuation = plan.continuation(number.index());
+        if continuation.is_empty() {
+            return self.give_back(number);
+        }
+        for index in continuation.clone().rev() {
+            self.rows[index].state = PartState::Ready;
+            self.ready.push_front(index);
+            self.done -= 1;
+            self.bytes_done -= plan.parts[index].size();
+            self.open_with_entries += 1;
+        }
+        self.rows[number.index()].state = PartState::Waiting(continuation.len());
+    }
+
     /// Notes a failed attempt; returns how many there have been at this part.
     pub fn note_failure(&mut self, number: PartNumber) -> u32 {
         self.rows.get_mut(number.index()).map_or(0, |row| {

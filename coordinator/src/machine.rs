@@ -215,7 +215,10 @@ impl Machine {
         let may_pass =
             matches!(kind, FailureKind::Unavailable | FailureKind::Internal | FailureKind::Corrupt);
         if may_pass && job.ledger.note_failure(failed.id.part) < PART_ATTEMPTS_MAX {
-            job.ledger.give_back(failed.id.part);
+            match kind {
+                FailureKind::Corrupt => job.ledger.doubt(job.planner.plan(), failed.id.part),
+                _ => job.ledger.give_back(failed.id.part),
+            }
         } else {
             self.fail(id, failed.failure, effects);
         }

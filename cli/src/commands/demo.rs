@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use proto::failure::{Failure, FailureKind};
+use proto::failure::Failure;
 use proto::job::{JobSpec, UnsafeNames};
 use proto::limits::{NODE_CONCURRENCY_DEFAULT, NODE_MEMORY_DEFAULT};
 use proto::location::{Location, Source, parse_source};
@@ -30,6 +30,7 @@ const RESOURCES: ResourceArgs =
     ResourceArgs { concurrency: NODE_CONCURRENCY_DEFAULT, memory: NODE_MEMORY_DEFAULT };
 
 pub(crate) async fn run(args: DemoArgs, voice: Voice) -> Result<ExitCode, Failure> {
+    refuse_unwritable(&args.output)?;
     let twin = Twin::new(TwinOptions::default());
     let server = twin.serve(TcpListener::bind("127.0.0.1:0").await.map_err(internal)?).map_err(internal)?;
     voice.say(&format!("1. An S3 in memory is up at {}.", server.endpoint()));
@@ -163,16 +164,32 @@ fn where_the_time_went(made: &Made) -> String {
     text
 }
 
+/// Fails before the work, not after it, if the archive could not be left there.
+fn refuse_unwritable(file: &Path) -> Result<(), Failure> {
+    let is_new = !file.exists();
+    fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file)
+        .map_err(|error| cannot_write(file, &error))?;
+    if is_new {
+        fs::remove_file(file).map_err(|error| cannot_write(file, &error))?;
+    }
+    Ok(())
+}
+
 fn save(twin: &Twin, archive: &Location, file: &Path) -> Result<(), Failure> {
-    let cannot = |error: std::io::Error| {
-        Failure::new(FailureKind::BadRequest, format!("cannot write {}: {error}", file.display()))
-    };
+    let cannot = |error: std::io::Error| cannot_write(file, &error);
     let object = twin.object(&archive.bucket, &archive.key).ok_or_else(|| internal("the archive is gone"))?;
     let mut out = fs::File::create(file).map_err(cannot)?;
     for chunk in object.content.chunks() {
         out.write_all(&chunk).map_err(cannot)?;
     }
     out.flush().map_err(cannot)
+}
+
+fn cannot_write(file: &Path, error: &std::io::Error) -> Failure {
+    usage(format!("cannot write {}: {error}; name another file with --output", file.display()))
 }
 
 fn indented(text: &str) -> String {

@@ -268,10 +268,8 @@ fn damage_is_noticed_by_the_checksum_s3_computes() {
         world.nothing_left("out", "a.zip");
         world.twin.clear_faults();
         world.twin.add_fault(Fault::new(Op::GetObject, FaultKind::Corrupt).on(Occasion::First(1)));
-        let ended = zip(&world);
-        match ended.code {
-            0 => world.archive_is_right("out", "a.zip", &world.entries("src", "p/")),
-            _ => ended.failed(12, &["s3://src/p/object"]),
-        }
+        zip(&world).succeeded();
+        world.archive_is_right("out", "a.zip", &world.entries("src", "p/"));
+        world.no_upload_left();
     }
 }

@@ -152,14 +152,17 @@ impl Actor for CoordinatorActor {
                 return Ok(());
             }
             Message::Submit(id, spec, ended) => {
+                tracing::info!(job = %id, sources = spec.sources.len(), destination = %spec.destination, "job submitted");
                 state.waiting.insert(id, ended);
                 Event::Submitted(id, spec)
             }
             Message::Joined(node, hello, orders) => {
+                tracing::info!(node = hello.name, window_bytes = hello.body_budget_bytes, "node joined");
                 state.nodes.insert(node, orders);
                 Event::NodeJoined(node, hello)
             }
             Message::Lost(node) => {
+                tracing::info!(?node, "node left");
                 state.nodes.remove(&node);
                 Event::NodeLost(node)
             }
@@ -204,6 +207,10 @@ impl State {
 
     /// Tells whoever waits for the job, once uploads it may have created unknowingly are dealt with.
     fn finish(&mut self, id: JobId, mut outcome: Outcome) {
+        match &outcome {
+            Outcome::Completed(summary) => tracing::info!(job = %id, bytes = summary.bytes, "job completed"),
+            Outcome::Failed { failure, .. } => tracing::info!(job = %id, %failure, "job failed"),
+        }
         let Some(ended) = self.waiting.remove(&id) else { return };
         let (s3, suspects) = (self.s3.clone(), self.suspects.remove(&id));
         tokio::spawn(async move {

@@ -16,10 +16,12 @@ use crate::create::{Suspects, create};
 pub(crate) async fn ask(s3: &S3, question: Question) -> (Event, Option<(JobId, Suspects)>) {
     let event = match question {
         Question::List { job, index, source, from } => {
+            tracing::debug!(%job, %source, ?from, "listing");
             let page = list_page(s3, index, &source, from.as_deref()).await;
             Event::Listed(job, index, page)
         }
         Question::Create(job, destination, no_overwrite) => {
+            tracing::debug!(%job, %destination, "creating the upload");
             let (upload, suspects) = create(s3, job, &destination, no_overwrite).await;
             return (Event::UploadCreated(job, upload), suspects.map(|suspects| (job, suspects)));
         }
