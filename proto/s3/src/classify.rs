@@ -224,7 +224,7 @@ mod tests {
             (200, Transient),
             (301, WrongRegion),
             (307, WrongRegion),
-            (400, Refused),
+            (400, Denied),
             (403, Denied),
             (404, NoSuchKey),
             (408, Transient),
@@ -239,6 +239,7 @@ mod tests {
         }
         assert_eq!(kind(Operation::HeadObject, 404, "NotFound"), NoSuchKey);
         assert_eq!(kind(Operation::ListObjects, 404, ""), Refused);
+        assert_eq!(kind(Operation::GetObject, 400, ""), Refused);
     }
 
     #[test]
