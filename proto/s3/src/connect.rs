@@ -176,9 +176,11 @@ async fn load(options: &Options) -> SdkConfig {
     loader.load().await
 }
 
-/// Whether the environment names an endpoint.
+/// Whether the environment names an endpoint that counts.
 fn names_endpoint() -> bool {
-    ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].iter().any(|name| std::env::var_os(name).is_some())
+    let is_ignored = std::env::var("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").is_ok_and(|value| value == "true");
+    let is_set = |name: &&str| std::env::var_os(name).is_some();
+    !is_ignored && ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].iter().any(is_set)
 }
 
 /// The credentials of a profile chosen by name. As with the AWS CLI they count, and not those that happen to
