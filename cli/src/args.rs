@@ -231,6 +231,7 @@ impl ZipArgs {
 
 /// `verify`.
 #[derive(Clone, Debug, ClapArgs)]
+#[command(override_usage = "zipfleet verify [OPTIONS] ARCHIVE [--against SOURCE...]")]
 pub(crate) struct VerifyArgs {
     /// The archive, as s3://bucket/key.
     archive: String,

@@ -4,6 +4,8 @@ use proto::failure::FailureKind;
 
 /// `verify` looked at everything and the archive is not right.
 pub(crate) const ARCHIVE_WRONG: u8 = 11;
+/// `verify` found nothing wrong, but some contents cannot be checked.
+pub(crate) const NOT_ALL_CHECKED: u8 = 13;
 /// The terminal was closed (128 + SIGHUP).
 pub(crate) const HUNG_UP: u8 = 129;
 /// Interrupted by Ctrl-C (128 + SIGINT).

@@ -17,14 +17,17 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let args = args::Args::parse();
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return output::usage_error(&error),
+    };
     output::start_logging(args.verbose);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output::fatal(&format!("cannot start: {error}")),
     };
     let voice = output::Voice::new(args.json, args.quiet);
-    let ended = runtime.block_on(commands::run(args.command, &voice));
+    let ended = runtime.block_on(commands::run(args.command, voice));
     // What is still running belongs to a job that has ended; nobody waits for it.
     runtime.shutdown_background();
     match ended {

@@ -7,10 +7,11 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use indicatif::DecimalBytes;
-use proto::failure::Failure;
+use proto::failure::{Failure, FailureKind};
 use proto::requests::RequestCounts;
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::exit_code;
 
@@ -61,12 +62,26 @@ impl Voice {
     pub(crate) fn failure_with(self, failure: &Failure, code: u8) -> ExitCode {
         talk(&format!("zipfleet: {failure}"));
         if self.json {
-            let error =
-                serde_json::json!({ "kind": failure.kind, "message": failure.message, "exit_code": code });
-            print(&serde_json::json!({ "error": error }).to_string());
+            print_error(failure.kind, &failure.message, code);
         }
         ExitCode::from(code)
     }
+}
+
+/// A command line that cannot be read, or a question for help or the version.
+pub(crate) fn usage_error(error: &clap::Error) -> ExitCode {
+    let code = u8::try_from(error.exit_code()).unwrap_or(exit_code::of(FailureKind::BadRequest));
+    // What cannot be written is dropped, as everywhere here.
+    let _ = error.print();
+    if error.use_stderr() && std::env::args().any(|arg| arg == "--json") {
+        print_error(FailureKind::BadRequest, error.render().to_string().trim(), code);
+    }
+    ExitCode::from(code)
+}
+
+fn print_error(kind: FailureKind, message: &str, code: u8) {
+    let error = serde_json::json!({ "kind": kind, "message": message, "exit_code": code });
+    print(&serde_json::json!({ "error": error }).to_string());
 }
 
 fn print(text: &str) {
@@ -83,16 +98,18 @@ pub(crate) fn fatal(message: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Logs on standard error: warnings, with `-v` what zipfleet does, with `-vv` every request, or whatever
-/// `RUST_LOG` says.
+/// Logs on standard error: warnings; with `-v` what zipfleet does; with `-vv` every part and request as it ends,
+/// with its time; or whatever `RUST_LOG` says.
 pub(crate) fn start_logging(verbose: u8) {
     let level = match verbose {
-        0 => "error,zipfleet=warn,coordinator_server=warn,node_agent=warn,proto_s3=warn",
+        0 => "error,s3s=off,zipfleet=warn,coordinator_server=warn,node_agent=warn,proto_s3=warn",
         1 => "warn,zipfleet=info,coordinator_server=info,node_agent=info,proto_s3=info",
         _ => "info,zipfleet=debug,coordinator_server=debug,node_agent=debug,proto_s3=debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let spans = if verbose < 2 { FmtSpan::NONE } else { FmtSpan::CLOSE };
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_span_events(spans);
+    log.with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).init();
 }
 
 /// A size as people read it.

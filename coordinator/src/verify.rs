@@ -11,7 +11,8 @@
 //! | severity | meaning |
 //! |---|---|
 //! | broken | a reader may get wrong bytes, wrong names, or another structure than the next reader |
-//! | unusual | legal, but not the form that every reader opens; or contents that could not be checked |
+//! | unchecked | contents that cannot be checked here: compressed or encrypted |
+//! | unusual | legal, but not the form that every reader opens |
 
 mod against;
 mod central;
@@ -70,6 +71,12 @@ impl Report {
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.findings.count(Severity::Broken) == 0
+    }
+
+    /// Whether all contents could be checked.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.findings.count(Severity::Unchecked) == 0
     }
 }
 

@@ -131,17 +131,21 @@ fn split(text: &str) -> Result<(&str, &str), LocationError> {
     Ok((bucket, key))
 }
 
-/// A key as it may be shown: control characters escaped, so that a hostile key cannot drive a terminal
-/// or forge a line of a log.
+/// A key as it may be shown: control characters escaped, and those that turn the direction of text or end
+/// a line, so that a hostile key cannot drive a terminal or look like another.
 #[must_use]
 pub fn printable(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
-            let escape = c.is_control();
+            let escape = c.is_control() || is_deceptive(c);
             let escaped = escape.then(|| c.escape_default()).into_iter().flatten();
             escaped.chain((!escape).then_some(c))
         })
         .collect()
+}
+
+fn is_deceptive(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -193,5 +197,6 @@ mod tests {
     #[test]
     fn a_hostile_key_cannot_drive_a_terminal() {
         assert_eq!(printable("a\u{1b}[2Jb\nc é"), "a\\u{1b}[2Jb\\nc é");
+        assert_eq!(printable("gpj.\u{202e}exe"), "gpj.\\u{202e}exe");
     }
 }

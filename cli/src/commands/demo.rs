@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use proto::failure::Failure;
+use proto::failure::{Failure, FailureKind};
 use proto::job::{JobSpec, UnsafeNames};
 use proto::limits::{NODE_CONCURRENCY_DEFAULT, NODE_MEMORY_DEFAULT};
 use proto::location::{Location, Source, parse_source};
@@ -72,7 +72,9 @@ pub(crate) async fn run(args: DemoArgs, voice: Voice) -> Result<ExitCode, Failur
     let began = Instant::now();
     let report = tokio::select! {
         report = verify::check(&s3, &spec.destination, Some(&spec), RESOURCES, voice) => report?,
-        code = signals.next() => return Ok(ExitCode::from(code)),
+        code = signals.next() => {
+            return Ok(voice.failure_with(&Failure::new(FailureKind::Cancelled, "stopped"), code));
+        }
     };
     let seconds = began.elapsed().as_secs_f64();
     voice.say(&indented(&format!(
@@ -178,14 +180,21 @@ fn refuse_unwritable(file: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Written beside and moved into place when complete: a full disk leaves what was there before.
 fn save(twin: &Twin, archive: &Location, file: &Path) -> Result<(), Failure> {
-    let cannot = |error: std::io::Error| cannot_write(file, &error);
     let object = twin.object(&archive.bucket, &archive.key).ok_or_else(|| internal("the archive is gone"))?;
-    let mut out = fs::File::create(file).map_err(cannot)?;
-    for chunk in object.content.chunks() {
-        out.write_all(&chunk).map_err(cannot)?;
-    }
-    out.flush().map_err(cannot)
+    let mut partial = file.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let written = fs::File::create(&partial).and_then(|mut out| {
+        object.content.chunks().try_for_each(|chunk| out.write_all(&chunk))?;
+        out.flush()
+    });
+    written.and_then(|()| fs::rename(&partial, file)).map_err(|error| {
+        // It may not even have come into being.
+        let _ = fs::remove_file(&partial);
+        cannot_write(file, &error)
+    })
 }
 
 fn cannot_write(file: &Path, error: &std::io::Error) -> Failure {

@@ -4,26 +4,25 @@ use std::process::ExitCode;
 
 use coordinator::cost::{Site, estimate};
 use proto::failure::Failure;
-use proto::job::JobSpec;
 use proto::limits::{body_budget_bytes, part_bytes_cap};
 use proto::plan::Plan;
-use proto_s3::S3;
 use serde::Serialize;
 
-use crate::args::ResourceArgs;
+use super::zip::prepare;
+use crate::args::{ResourceArgs, ZipArgs};
 use crate::output::{Voice, count, requests, size};
 use crate::plan::plan;
 use crate::progress::Display;
 
-pub(crate) async fn run(
-    s3: &S3,
-    spec: &JobSpec,
-    resources: ResourceArgs,
-    voice: Voice,
-) -> Result<ExitCode, Failure> {
+pub(super) async fn run(args: ZipArgs, voice: Voice) -> Result<ExitCode, Failure> {
+    let (s3, spec) = prepare(&args).await?;
+    let resources = args.resources;
+    if spec.no_overwrite && s3.head(&spec.destination).await.is_ok() {
+        return Err(coordinator_server::exists(&spec.destination));
+    }
     let mut display = Display::new(voice);
     let cap = part_bytes_cap(body_budget_bytes(resources.memory, resources.concurrency));
-    let planner = plan(s3, spec, cap, |planner| {
+    let planner = plan(&s3, &spec, cap, |planner| {
         let plan = planner.plan();
         display.bytes("listing", plan.bytes(), plan.bytes(), &count(plan.entries.len() as u64, "object"));
     });

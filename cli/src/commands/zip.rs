@@ -10,7 +10,7 @@ use proto::requests::RequestCounts;
 use proto_s3::S3;
 use serde::Serialize;
 
-use super::{connect, dry_run};
+use super::connect;
 use crate::args::ZipArgs;
 use crate::exit_code;
 use crate::failures::{internal, usage};
@@ -22,13 +22,15 @@ use crate::signals::Signals;
 /// How often progress is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-pub(crate) async fn run(args: ZipArgs, voice: Voice) -> Result<ExitCode, Failure> {
+/// What to do and where, once the arguments make sense.
+pub(super) async fn prepare(args: &ZipArgs) -> Result<(S3, JobSpec), Failure> {
     let spec = args.spec().map_err(usage)?;
     args.resources.check().map_err(usage)?;
-    let s3 = connect(&args.connect.clone().into()).await?;
-    if args.dry_run {
-        return dry_run::run(&s3, &spec, args.resources, voice).await;
-    }
+    Ok((connect(&args.connect.clone().into()).await?, spec))
+}
+
+pub(super) async fn run(args: ZipArgs, voice: Voice) -> Result<ExitCode, Failure> {
+    let (s3, spec) = prepare(&args).await?;
     let destination = spec.destination.clone();
     let mut signals = Signals::listen().map_err(internal)?;
     let fleet = Fleet::start(&s3, 1, args.resources).await?;
@@ -128,8 +130,11 @@ fn unmade(failure: Failure, left_behind: &[String], stopped_by: Option<StoppedBy
         None => Unmade::from(failure),
         Some(StoppedBy::Defect) => internal("all nodes ended unexpectedly").into(),
         Some(StoppedBy::Signal(code)) => {
-            let nothing_left =
-                if left_behind.is_empty() { format!("; nothing is left at {at}") } else { String::new() };
+            let nothing_left = if left_behind.is_empty() {
+                format!("; nothing of it is left at {at}")
+            } else {
+                String::new()
+            };
             let message = format!("stopped before the archive was complete{nothing_left}");
             Unmade { failure: Failure::new(FailureKind::Cancelled, message), code }
         }

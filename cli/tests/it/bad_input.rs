@@ -180,9 +180,12 @@ fn names_that_collide() {
         &world,
         &sources,
         6,
-        &["1 name cannot", "`one/same.txt` and `two/same.txt` both become `same.txt`"],
+        &[
+            "1 name cannot",
+            "`one/same.txt` of source 1 and `two/same.txt` of source 2 both become `same.txt`",
+        ],
     );
-    refused(&world, &["s3://src/one/", "s3://src/one/", OUT], 6, &["`one/same.txt` and `one/same.txt`"]);
+    refused(&world, &["s3://src/one/", "s3://src/one/", OUT], 6, &["`one/same.txt` of source 1 and `one/same.txt` of source 2"]);
     refused(&world, &["s3://src/tree/", OUT], 6, &["`a` is a file and also the folder of `a/b`"]);
     refused(&world, &["s3://src/twice/", OUT], 6, &["twice/a"]);
     // With their folders they differ.
@@ -344,4 +347,26 @@ fn errors_for_programs_and_silence() {
     assert_eq!((&*quiet.stdout, &*quiet.stderr), ("", ""));
     let wrong = world.zipfleet(&["-q", "zip", "s3://nowhere/", OUT]);
     wrong.failed(4, &["bucket `nowhere` does not exist"]);
+}
+
+/// The SDK takes a key of nothing but white space for no key at all.
+#[test]
+fn a_key_of_white_space_alone() {
+    let world = World::new();
+    world.twin.create_bucket("out");
+    for key in ["a", " ", "\u{3000}"] {
+        world.twin.put("src", key, Rope::synthetic(1, 10));
+    }
+    world.zipfleet(&["zip", "s3://src/", OUT]).failed(6, &["2 names", "white space alone"]);
+    world.nothing_left("out", "a.zip");
+    world.zipfleet(&["zip", "s3://src/", OUT, "--unsafe-names", "skip"]).succeeded();
+}
+
+/// Programs read the error from standard output, also when the command line itself cannot be read.
+#[test]
+fn flags_that_cannot_be_read_are_told_to_programs_too() {
+    let ended = World::new().zipfleet(&["--json", "zip", "--frobnicate"]);
+    ended.failed(2, &["--frobnicate"]);
+    let said: serde_json::Value = serde_json::from_str(&ended.stdout).expect("one JSON object");
+    assert_eq!(said["error"]["exit_code"], 2);
 }

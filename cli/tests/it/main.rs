@@ -9,3 +9,4 @@ mod pinning;
 mod readers;
 mod signals;
 mod support;
+mod verifying;

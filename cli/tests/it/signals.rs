@@ -46,7 +46,7 @@ fn while_transferring() {
             let running = start(&world, slow, 2);
             running.signal(signal);
             let ended = running.wait();
-            ended.failed(code, &["stopping", "nothing is left at s3://out/a.zip"]);
+            ended.failed(code, &["stopping", "nothing of it is left at s3://out/a.zip"]);
             assert!(ended.took < NEVER / 2, "it waited for the transfers: {ended:?}");
             world.nothing_left("out", "a.zip");
         }
@@ -60,7 +60,7 @@ fn while_listing() {
     let running = start(&world, Op::ListObjectsV2, 1);
     running.signal("INT");
     let ended = running.wait();
-    ended.failed(130, &["nothing is left at s3://out/a.zip"]);
+    ended.failed(130, &["nothing of it is left at s3://out/a.zip"]);
     assert!(ended.took < NEVER / 2, "it waited for the listing: {ended:?}");
     world.nothing_left("out", "a.zip");
 }
@@ -72,7 +72,7 @@ fn while_the_upload_is_being_created() {
     world.twin.set_model(Model::default().latency(Op::CreateMultipartUpload, Duration::from_secs(2)));
     let running = start(&world, Op::CreateMultipartUpload, 1);
     running.signal("INT");
-    running.wait().failed(130, &["nothing is left at s3://out/a.zip"]);
+    running.wait().failed(130, &["nothing of it is left at s3://out/a.zip"]);
     world.nothing_left("out", "a.zip");
     assert_eq!(world.twin.requests().get("AbortMultipartUpload"), Some(&1));
 }

@@ -53,8 +53,9 @@ pub(crate) async fn create(
     (created.map_err(Failure::from), suspects)
 }
 
-/// What is said when the destination is not to be replaced.
-pub(crate) fn exists(destination: &Location) -> Failure {
+/// What is said when there is an object at the destination that is not to be replaced.
+#[must_use]
+pub fn exists(destination: &Location) -> Failure {
     let message = format!("{destination} exists already and was not to be replaced");
     Failure::new(FailureKind::Destination, message)
 }

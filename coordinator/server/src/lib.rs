@@ -7,4 +7,5 @@ mod create;
 mod questions;
 
 pub use actor::{Coordinator, Job, Session};
+pub use create::exists;
 pub use questions::list_page;

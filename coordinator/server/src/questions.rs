@@ -51,7 +51,9 @@ async fn single(s3: &S3, index: u16, location: &Location) -> Result<Page, Failur
         if is_missing {
             let advice = match location.key.contains(['*', '?']) {
                 true => "to select by a pattern name the folder and use --include".to_owned(),
-                false => format!("for everything below it write {location}/"),
+                false => format!(
+                    "for everything below it write {location}/, for every key that begins with it {location}*"
+                ),
             };
             failure.message = format!("{}; {advice}", failure.message);
         }

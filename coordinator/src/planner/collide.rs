@@ -36,8 +36,9 @@ impl NameIndex {
             for pair in group.windows(2) {
                 let (first, other) = (&entries[pair[0].1 as usize], &entries[pair[1].1 as usize]);
                 if bare(first.name()) == bare(other.name()) {
-                    let keys = (printable(&first.object.key), printable(&other.object.key));
-                    errors.push(|| format!("`{}` and `{}` both become `{}`", keys.0, keys.1, other.name()));
+                    errors.push(|| {
+                        format!("{} and {} both become `{}`", origin(first), origin(other), other.name())
+                    });
                 } else if folded(first.name()) == folded(other.name()) {
                     warnings.push(|| {
                         format!(
@@ -78,6 +79,11 @@ impl NameIndex {
         let same = self.folded[from..].iter().take_while(|(other, _)| *other == hash);
         same.map(|(_, position)| &entries[*position as usize]).find(|entry| entry.name() == name)
     }
+}
+
+/// A key, and which of the job's sources it is from, counted from 1 as people do.
+fn origin(entry: &Entry) -> String {
+    format!("`{}` of source {}", printable(&entry.object.key), entry.object.source + 1)
 }
 
 /// Without the slash that marks a directory: a file and a directory of one name cannot both be.

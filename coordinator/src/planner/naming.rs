@@ -57,6 +57,11 @@ impl Naming {
     pub fn name(&self, object: &SourceObject) -> Named {
         let key = &*object.key;
         let strip = &self.strips[usize::from(object.source)];
+        if key.trim().is_empty() {
+            return Named::Unsafe(
+                "cannot be read: the AWS SDK asks for no key of white space alone".to_owned(),
+            );
+        }
         // A key without the prefix has no name, but can still be left out.
         let relative = key.strip_prefix(strip.as_str());
         let is_own_folder = relative == Some("") && object.size == 0;

@@ -14,7 +14,9 @@ const NAME_SHOWN_BYTES: usize = 200;
 pub enum Severity {
     /// A reader may get wrong bytes, wrong names or another structure than the next reader.
     Broken,
-    /// Legal, but not the form that every reader opens; or it could not be checked.
+    /// Its contents cannot be checked here, so nothing is known of them.
+    Unchecked,
+    /// Legal, but not the form that every reader opens.
     Unusual,
 }
 
@@ -70,8 +72,8 @@ kinds! {
     Surplus Broken "entries without a source object",
     SourceSize Broken "sizes that differ from the source object's",
     SourceBytes Broken "contents that differ from the source object's",
-    Method Unusual "compressed: contents not checked (4.4.5)",
-    Encrypted Unusual "encrypted: contents not checked (4.4.4)",
+    Method Unchecked "compressed: contents not checked (4.4.5)",
+    Encrypted Unchecked "encrypted: contents not checked (4.4.4)",
     DataDescriptor Unusual "sizes and CRC after the data (4.4.4, bit 3)",
     Flags Unusual "flags other than bit 11, UTF-8 (4.4.4)",
     NameEncoding Unusual "names of unknown encoding (appendix D)",

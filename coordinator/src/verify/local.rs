@@ -63,10 +63,10 @@ pub(super) fn check(entry: &Entry, header: &[u8], findings: &mut Findings) {
             });
         }
     };
-    differs(findings, Kind::Version, "version needed", fixed.version.into(), entry.version.into());
+    differs(findings, Kind::Mismatch, "version needed", fixed.version.into(), entry.version.into());
     differs(findings, Kind::Mismatch, "flags field", fixed.flags.into(), entry.flags.into());
     differs(findings, Kind::Mismatch, "method", fixed.method.into(), entry.method.into());
-    differs(findings, Kind::Time, "date and time", fixed.dos.0.into(), entry.dos.0.into());
+    differs(findings, Kind::Mismatch, "date and time", fixed.dos.0.into(), entry.dos.0.into());
 
     let mut values = [fixed.size, fixed.compressed];
     match variable.split_at_checked(fixed.name) {
@@ -77,8 +77,15 @@ pub(super) fn check(entry: &Entry, header: &[u8], findings: &mut Findings) {
             }
             let extra = extra::read(area, name, place, findings);
             extra::widen(&mut values, extra.zip64, place, findings);
-            if extra.mtime != entry.mtime {
-                findings.add(Kind::Time, place, || "its exact time is another in the directory".into());
+            match (extra.mtime, entry.mtime) {
+                (Some(local), Some(central)) if local != central => {
+                    findings
+                        .add(Kind::Mismatch, place, || "its exact time is another in the directory".into());
+                }
+                (local, central) if local != central => {
+                    findings.add(Kind::Time, place, || "its exact time is in one of its headers only".into());
+                }
+                _ => {}
             }
         }
         _ => {

@@ -19,8 +19,10 @@ pub(super) async fn get(
         last_modified: Some(object.last_modified.into()),
         ..GetObjectAttributesOutput::default()
     };
-    for asked in &input.object_attributes {
-        match asked.as_str() {
+    // As one header with commas, as the AWS CLI sends them, or one header each, as s3s expects them.
+    let asked = input.object_attributes.iter().flat_map(|asked| asked.as_str().split(',')).map(str::trim);
+    for asked in asked {
+        match asked {
             ObjectAttributes::ETAG => output.e_tag = Some(etag_out(&object.etag)),
             ObjectAttributes::CHECKSUM => output.checksum = object.checksum.as_ref().map(checksum),
             ObjectAttributes::OBJECT_PARTS => {

@@ -157,6 +157,13 @@ async fn attributes_of_an_object_put_whole() {
     assert_eq!(found.object_size(), Some(7));
     assert_eq!(found.storage_class().unwrap().as_str(), "STANDARD");
     assert!(found.object_parts().is_none());
+    // As the AWS CLI and boto3 send them.
+    let listed =
+        get.clone().object_attributes(ObjectAttributes::Etag).customize().mutate_request(|request| {
+            request.headers_mut().insert("x-amz-object-attributes", "ETag, ObjectSize");
+        });
+    let listed = listed.send().await.unwrap();
+    assert_eq!((listed.e_tag().is_some(), listed.object_size()), (true, Some(7)));
     let size_only = get.object_attributes(ObjectAttributes::ObjectSize).send().await.unwrap();
     assert_eq!((size_only.e_tag(), size_only.object_size()), (None, Some(7)));
 }
