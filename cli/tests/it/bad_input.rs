@@ -185,7 +185,12 @@ fn names_that_collide() {
             "`one/same.txt` of source 1 and `two/same.txt` of source 2 both become `same.txt`",
         ],
     );
-    refused(&world, &["s3://src/one/", "s3://src/one/", OUT], 6, &["`one/same.txt` of source 1 and `one/same.txt` of source 2"]);
+    refused(
+        &world,
+        &["s3://src/one/", "s3://src/one/", OUT],
+        6,
+        &["`one/same.txt` of source 1 and `one/same.txt` of source 2"],
+    );
     refused(&world, &["s3://src/tree/", OUT], 6, &["`a` is a file and also the folder of `a/b`"]);
     refused(&world, &["s3://src/twice/", OUT], 6, &["twice/a"]);
     // With their folders they differ.
