@@ -3,7 +3,7 @@
 //! Whoever reads may have stopped reading (`| head`, a closed terminal). That must not end a job halfway,
 //! as `println!` would, so what cannot be written is dropped.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use indicatif::DecimalBytes;
@@ -85,7 +85,12 @@ fn print_error(kind: FailureKind, message: &str, code: u8) {
 }
 
 fn print(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            talk(&format!("zipfleet: cannot write the result to standard output: {error}"));
+        }
+        _ => {}
+    }
 }
 
 fn talk(text: &str) {
@@ -104,7 +109,7 @@ pub(crate) fn start_logging(verbose: u8) {
     let level = match verbose {
         0 => "error,s3s=off,zipfleet=warn,coordinator_server=warn,node_agent=warn,proto_s3=warn",
         1 => "warn,zipfleet=info,coordinator_server=info,node_agent=info,proto_s3=info",
-        _ => "info,zipfleet=debug,coordinator_server=debug,node_agent=debug,proto_s3=debug",
+        _ => "warn,zipfleet=debug,coordinator_server=debug,node_agent=debug,proto_s3=debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let spans = if verbose < 2 { FmtSpan::NONE } else { FmtSpan::CLOSE };

@@ -75,6 +75,9 @@ pub enum LocationError {
     /// A destination needs a key, and one that does not end in a slash.
     #[error("`{0}` names no object: the destination is one key, for example s3://BUCKET/archive.zip")]
     Key(String),
+    /// The AWS SDK takes a key of white space alone for no key.
+    #[error("the key in `{0}` is white space alone, which the AWS SDK cannot ask for")]
+    Blank(String),
     /// S3 keys are at most 1,024 bytes of UTF-8.
     #[error("the key in `{0}` is longer than the 1,024 bytes S3 allows")]
     TooLong(String),
@@ -127,6 +130,9 @@ fn split(text: &str) -> Result<(&str, &str), LocationError> {
     let key = rest[bucket_end..].strip_prefix('/').unwrap_or("");
     if key.len() > KEY_BYTES_MAX {
         return Err(LocationError::TooLong(text.to_owned()));
+    }
+    if !key.is_empty() && key.trim().is_empty() {
+        return Err(LocationError::Blank(text.to_owned()));
     }
     Ok((bucket, key))
 }

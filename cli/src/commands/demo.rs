@@ -31,6 +31,7 @@ const RESOURCES: ResourceArgs =
 
 pub(crate) async fn run(args: DemoArgs, voice: Voice) -> Result<ExitCode, Failure> {
     refuse_unwritable(&args.output)?;
+    let mut signals = Signals::listen().map_err(internal)?;
     let twin = Twin::new(TwinOptions::default());
     let server = twin.serve(TcpListener::bind("127.0.0.1:0").await.map_err(internal)?).map_err(internal)?;
     voice.say(&format!("1. An S3 in memory is up at {}.", server.endpoint()));
@@ -59,7 +60,6 @@ pub(crate) async fn run(args: DemoArgs, voice: Voice) -> Result<ExitCode, Failur
         count(nodes as u64, "node"),
         spec.destination
     ));
-    let mut signals = Signals::listen().map_err(internal)?;
     let fleet = Fleet::start(&s3, nodes, RESOURCES).await?;
     let made = match make(&s3, fleet, spec.clone(), voice, &mut signals).await {
         Ok(made) => made,

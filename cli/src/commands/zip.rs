@@ -146,7 +146,8 @@ fn unmade(failure: Failure, left_behind: &[String], stopped_by: Option<StoppedBy
 }
 
 fn leave_at_once(code: u8, destination: &Location, voice: Voice) -> ! {
-    voice.say(&format!("left at once: an unfinished upload to {destination} may remain in S3"));
+    let message = format!("left at once: an unfinished upload to {destination} may remain in S3");
+    voice.failure_with(&Failure::new(FailureKind::Cancelled, message), code);
     std::process::exit(i32::from(code))
 }
 

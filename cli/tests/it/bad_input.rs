@@ -365,6 +365,8 @@ fn a_key_of_white_space_alone() {
     world.zipfleet(&["zip", "s3://src/", OUT]).failed(6, &["2 names", "white space alone"]);
     world.nothing_left("out", "a.zip");
     world.zipfleet(&["zip", "s3://src/", OUT, "--unsafe-names", "skip"]).succeeded();
+    world.zipfleet(&["zip", "s3://src/", OUT, "--include", "a"]).succeeded();
+    world.zipfleet(&["zip", "s3://src/ ", OUT]).failed(2, &["white space alone"]);
 }
 
 /// Programs read the error from standard output, also when the command line itself cannot be read.

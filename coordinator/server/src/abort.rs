@@ -12,18 +12,18 @@ const ROUNDS_MAX: u32 = 5;
 
 pub(crate) async fn abort(s3: &S3, upload: &Upload) -> Result<(), Failure> {
     abort_until_gone(s3, upload).await.map_err(|error| {
-        // In a shell's single quotes only the quote itself needs care.
-        let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
-        let (bucket, key) = (quoted(&upload.destination.bucket), quoted(&upload.destination.key));
-        let id = quoted(&upload.upload_id);
-        Failure::new(
-            FailureKind::Unavailable,
-            format!(
-                "its upload could not be removed ({error}): remove it with \
-                 `aws s3api abort-multipart-upload --bucket {bucket} --key {key} --upload-id {id}`"
-            ),
-        )
+        let command = command_that_removes(upload);
+        let message = format!("its upload could not be removed ({error}): remove it with {command}");
+        Failure::new(FailureKind::Unavailable, message)
     })
+}
+
+/// For a shell, in whose single quotes only the quote itself needs care.
+pub(crate) fn command_that_removes(upload: &Upload) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+    let Upload { destination, upload_id } = upload;
+    let (bucket, key, id) = (quoted(&destination.bucket), quoted(&destination.key), quoted(upload_id));
+    format!("`aws s3api abort-multipart-upload --bucket {bucket} --key {key} --upload-id {id}`")
 }
 
 async fn abort_until_gone(s3: &S3, upload: &Upload) -> Result<(), String> {

@@ -205,7 +205,7 @@ impl State {
         }
     }
 
-    /// Tells whoever waits for the job, once uploads it may have created unknowingly are dealt with.
+    /// Tells whoever waits for the job, with what it may have created unknowingly.
     fn finish(&mut self, id: JobId, mut outcome: Outcome) {
         match &outcome {
             Outcome::Completed(summary) => tracing::info!(job = %id, bytes = summary.bytes, "job completed"),
@@ -215,7 +215,7 @@ impl State {
         let (s3, suspects) = (self.s3.clone(), self.suspects.remove(&id));
         tokio::spawn(async move {
             if let Some(suspects) = suspects
-                && let Err(left) = suspects.remove(&s3).await
+                && let Some(left) = suspects.left(&s3).await
             {
                 match &mut outcome {
                     Outcome::Completed(summary) => summary.warnings.push(left),

@@ -1,6 +1,6 @@
 //! Creating the upload, and finding the ones whose creation S3 never told us of.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proto::batch::Upload;
@@ -9,16 +9,17 @@ use proto::job::JobId;
 use proto::location::Location;
 use proto_s3::{Error, S3, with_retries};
 
+use crate::abort::command_that_removes;
+
 /// How much S3's whole-second timestamps and our own measure of time may differ, in seconds.
 const SLACK_S: i64 = 2;
 
-/// Uploads one or more of which may be ours: to our destination, begun while S3's answers to our creating
-/// one were lost. They look like anyone else's, so what becomes of them is watched until the job ends.
+/// Uploads of which some may be ours: to our destination, begun while S3's answers to our creating one were
+/// lost. They look like anyone else's, and to remove another's would fail their job. So they are never
+/// removed, only named, if nobody has used them by the end of the job.
 #[derive(Debug)]
 pub(crate) struct Suspects {
     destination: Location,
-    /// How many answers were lost: as many uploads of ours there may be.
-    lost: usize,
     found: Result<Vec<Upload>, String>,
 }
 
@@ -34,20 +35,20 @@ pub(crate) async fn create(
         return (Err(exists(destination)), None);
     }
     let began = Instant::now();
-    let answers_lost = AtomicUsize::new(0);
+    let answer_was_lost = AtomicBool::new(false);
     let created = with_retries(async || {
         let created = s3.create_upload(destination, job).await;
         let is_lost = created.as_ref().is_err_and(|error| error.kind() == S3ErrorKind::Transient);
-        answers_lost.fetch_add(usize::from(is_lost), Relaxed);
+        answer_was_lost.fetch_or(is_lost, Relaxed);
         created
     });
     let created = created.await;
-    let suspects = match answers_lost.into_inner() {
-        0 => None,
-        lost => {
+    let suspects = match answer_was_lost.into_inner() {
+        false => None,
+        true => {
             let found = find(s3, destination, created.as_ref().ok(), began.elapsed()).await;
             let found = found.map_err(|error| error.to_string());
-            Some(Suspects { destination: destination.clone(), lost, found })
+            Some(Suspects { destination: destination.clone(), found })
         }
     };
     (created.map_err(Failure::from), suspects)
@@ -78,32 +79,25 @@ async fn find(
 }
 
 impl Suspects {
-    /// At the end of the job removes those into which nobody has uploaded anything meanwhile. If they are
-    /// more than answers were lost, some are another's, and all are left.
-    ///
-    /// # Errors
-    /// A sentence about what may be left.
-    pub(crate) async fn remove(self, s3: &S3) -> Result<(), String> {
-        let destination = &self.destination;
-        let left = |why: String| format!("an unused upload may be left at {destination}: {why}");
-        let mut orphans = Vec::new();
-        for upload in self.found.map_err(left)? {
+    /// What may be left at the end of the job: a sentence, with the command that removes it.
+    pub(crate) async fn left(self, s3: &S3) -> Option<String> {
+        let may_be_left = format!("an unused upload may be left at {}", self.destination);
+        let found = match self.found {
+            Ok(found) => found,
+            Err(why) => return Some(format!("{may_be_left}: {why}")),
+        };
+        let mut unused = Vec::new();
+        for upload in found {
             match with_retries(async || s3.has_parts(&upload).await).await {
                 Ok(true) => {}
-                Ok(false) => orphans.push(upload),
                 Err(error) if error.kind() == S3ErrorKind::NoSuchUpload => {}
-                Err(error) => return Err(left(error.to_string())),
+                Ok(false) | Err(_) => unused.push(command_that_removes(&upload)),
             }
         }
-        if orphans.len() > self.lost {
-            return Err(left("others are writing there too".to_owned()));
-        }
-        for orphan in &orphans {
-            with_retries(async || s3.abort_upload(orphan).await)
-                .await
-                .map_err(|error| left(error.to_string()))?;
-        }
-        Ok(())
+        let commands = unused.join(" and ");
+        let advice = "unless someone else has just begun it, remove it with";
+        (!unused.is_empty())
+            .then(|| format!("{may_be_left}, because S3's answer was lost; {advice} {commands}"))
     }
 }
 

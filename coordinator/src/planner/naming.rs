@@ -57,16 +57,16 @@ impl Naming {
     pub fn name(&self, object: &SourceObject) -> Named {
         let key = &*object.key;
         let strip = &self.strips[usize::from(object.source)];
-        if key.trim().is_empty() {
-            return Named::Unsafe(
-                "cannot be read: the AWS SDK asks for no key of white space alone".to_owned(),
-            );
-        }
         // A key without the prefix has no name, but can still be left out.
         let relative = key.strip_prefix(strip.as_str());
         let is_own_folder = relative == Some("") && object.size == 0;
         if is_own_folder || !self.keeps(relative.unwrap_or(key)) {
             return Named::LeftOut;
+        }
+        if key.trim().is_empty() {
+            return Named::Unsafe(
+                "cannot be read: the AWS SDK asks for no key of white space alone".to_owned(),
+            );
         }
         let Some(relative) = relative else {
             return Named::Unsafe(format!("does not begin with the prefix to strip, `{}`", printable(strip)));
