@@ -3,8 +3,11 @@
 //! The environment belongs to the whole process, so each case runs in a process of its own: this test binary
 //! again, told to run only [`child`].
 
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
 use proto_s3::{Options, S3};
 
@@ -138,4 +141,26 @@ fn written(name: &str, text: &str) -> String {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("connecting-{name}"));
     std::fs::write(&path, text).expect("the target directory can be written");
     path.to_str().expect("the target directory is UTF-8").to_owned()
+}
+
+#[test]
+fn proxies_of_the_environment_are_used() {
+    for (variable, endpoint, asked) in [
+        ("HTTP_PROXY", "http://s3.example.invalid:9000", "GET http://s3.example.invalid:9000/"),
+        ("HTTPS_PROXY", "https://s3.example.invalid", "CONNECT s3.example.invalid:443 "),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("it has one");
+        let first = thread::spawn(move || {
+            let (mut connection, _) = listener.accept().expect("someone comes");
+            let mut bytes = [0; 300];
+            let count = connection.read(&mut bytes).unwrap_or(0);
+            String::from_utf8_lossy(&bytes[..count]).into_owned()
+        });
+        said(&[&format!("endpoint={endpoint}")], &with_keys(&[(variable, &format!("http://{address}"))]));
+        // If nobody asked the proxy, this ends the waiting, with nothing said.
+        drop(TcpStream::connect(address));
+        let first = first.join().expect("it does not panic");
+        assert!(first.starts_with(asked), "{variable}: {first}");
+    }
 }
