@@ -20,7 +20,7 @@ use proto::job::JobId;
 use proto::limits::{FETCH_BYTES, PART_BYTES_DEFAULT};
 use proto::location::Location;
 use proto::plan::PartNumber;
-use proto_s3::{Options, S3};
+use proto_s3::{Options, Progress, S3};
 use simulations_s3::Rope;
 use tokio::task::JoinSet;
 
@@ -168,11 +168,18 @@ async fn bare_loop(population: Population) {
     }
     done.sort_by_key(|(index, ..)| *index);
     let archive = done.iter().fold(Crc::EMPTY, |all, (_, _, crc)| all.then(*crc));
-    let parts = done
-        .into_iter()
-        .map(|(index, etag, _)| CompletedPart { number: PartNumber::from_index(index), etag });
-    let completion =
-        Completion { upload: (*upload).clone(), parts: parts.collect(), archive, no_overwrite: false };
+    let parts = done.into_iter().map(|(index, etag, crc)| CompletedPart {
+        number: PartNumber::from_index(index),
+        etag,
+        crc32: crc.value,
+    });
+    let completion = Completion {
+        upload: (*upload).clone(),
+        parts: parts.collect(),
+        contested: Vec::new(),
+        archive,
+        no_overwrite: false,
+    };
     s3.complete_upload(&completion).await.expect("it is completed");
 }
 
@@ -217,7 +224,8 @@ async fn copy_part(
         }
     }
     let body = Bytes::from(body);
-    let etag =
-        s3.upload_part(&upload, PartNumber::from_index(index), body, crc).await.expect("it is uploaded");
+    let number = PartNumber::from_index(index);
+    let sent = s3.upload_part(&upload, number, body, crc, &Progress::default()).await;
+    let etag = sent.expect("it is uploaded");
     (index, etag, crc)
 }

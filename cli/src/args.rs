@@ -1,18 +1,26 @@
 //! The command line.
 
+mod certs;
+mod cluster;
+mod roles;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use proto::job::{JobSpec, UnsafeNames};
+use proto::job::{JobSpec, Priority, UnsafeNames};
 use proto::limits::{
     NODE_CONCURRENCY_DEFAULT, NODE_CONCURRENCY_MAX, NODE_MEMORY_MIN, PART_BYTES_MIN, PROCESS_OVERHEAD_BYTES,
     REQUEST_OVERHEAD_BYTES,
 };
 use proto::location::{Location, Source, parse_object, parse_source};
 
-use simulations_s3::{Denial, Fault, ModelEntry};
+use simulations_s3::{Denial, Fault, ModelEntry, ThrottleEntry};
+
+pub(crate) use certs::{CertRole, CertsCommand, InitArgs, IssueArgs};
+pub(crate) use cluster::{ClusterArgs, OneJobArgs, SubmitArgs};
+pub(crate) use roles::{ConfigArgs, CoordinatorArgs, NodeArgs, REQUIRED};
 
 use crate::units::parse_bytes;
 
@@ -45,6 +53,34 @@ pub(crate) enum Command {
     S3(S3Args),
     /// Show it all in a minute: a private S3, an archive made by several nodes, verified.
     Demo(DemoArgs),
+    /// Coordinate a fleet of nodes, until told to stop.
+    Coordinator(CoordinatorArgs),
+    /// Work for a coordinator, until told to stop.
+    Node(NodeArgs),
+    /// Show a role's settings and where each came from.
+    Config(ConfigArgs),
+    /// Make an authority and certificates for a fleet that has none.
+    #[command(subcommand)]
+    Certs(CertsCommand),
+    /// Have a cluster make an archive.
+    Submit(SubmitArgs),
+    /// List a cluster's jobs.
+    Jobs(ClusterArgs),
+    /// Show how far a job has come, or how it ended.
+    Status(OneJobArgs),
+    /// Show who did what for a job, and why.
+    Explain(OneJobArgs),
+    /// End a job and remove what it uploaded.
+    Cancel(OneJobArgs),
+    /// List a cluster's nodes.
+    Nodes(ClusterArgs),
+}
+
+impl Command {
+    /// Whether it runs until it is told to stop, and logs what happens meanwhile.
+    pub(crate) fn is_role(&self) -> bool {
+        matches!(self, Self::Coordinator(_) | Self::Node(_))
+    }
 }
 
 /// How S3 is reached; everything else comes from where the AWS CLI takes it.
@@ -86,9 +122,13 @@ pub(crate) struct S3Args {
     /// Make some requests fail, for example GetObject:503:0.05 (repeatable).
     #[arg(long, value_name = "OP:KIND:PROBABILITY")]
     pub(crate) fault: Vec<Fault>,
-    /// Make requests slow, for example GetObject=30ms or UploadPart=100MB/s (repeatable).
+    /// Make requests slow or few, for example GetObject=30ms, UploadPart=100MB/s, UploadPart=100/s or
+    /// connect=30ms (repeatable).
     #[arg(long, value_name = "OP=VALUE")]
     pub(crate) model: Vec<ModelEntry>,
+    /// Make all content of one client slow, for example 10.0.0.2=5MB/s or ACCESS-KEY=5MB/s (repeatable).
+    #[arg(long, value_name = "CLIENT=RATE")]
+    pub(crate) throttle: Vec<ThrottleEntry>,
     /// Refuse requests, for example GetObject:data/secret/ (repeatable).
     #[arg(long, value_name = "OP:BUCKET/PREFIX")]
     pub(crate) deny: Vec<Denial>,
@@ -186,12 +226,11 @@ impl ResourceArgs {
 }
 
 /// What is said when the destination or the sources are missing.
-const TOO_FEW: &str = "name at least one source, and last the destination: zipfleet zip SOURCE... DEST";
+const TOO_FEW: &str = "name at least one source, and last the destination: SOURCE... DEST";
 
-/// `zip`.
+/// An archive to be made.
 #[derive(Clone, Debug, ClapArgs)]
-#[command(override_usage = "zipfleet zip [OPTIONS] SOURCE... DEST")]
-pub(crate) struct ZipArgs {
+pub(crate) struct JobArgs {
     /// What to archive, and last where to: s3://bucket/prefix/ or s3://bucket/prefix* for all below,
     /// s3://bucket/key for one object; the destination is one object.
     // One list, not two: clap would end the sources at the first option among them.
@@ -205,6 +244,29 @@ pub(crate) struct ZipArgs {
     /// Size of the parts to upload, from 5MiB [default: 16MiB, doubling every 1,000 parts].
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     part_size: Option<u64>,
+}
+
+impl JobArgs {
+    /// The job asked for.
+    fn spec(&self) -> Result<JobSpec, String> {
+        let [sources @ .., destination] = self.addresses.as_slice() else { return Err(TOO_FEW.to_owned()) };
+        if sources.is_empty() {
+            return Err(TOO_FEW.to_owned());
+        }
+        let destination = parse_object(destination).map_err(|error| error.to_string())?;
+        let mut spec = job_spec(parse_sources(sources)?, destination, self.names.clone());
+        spec.no_overwrite = self.no_overwrite;
+        spec.part_bytes = self.part_size;
+        Ok(spec)
+    }
+}
+
+/// `zip`.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(override_usage = "zipfleet zip [OPTIONS] SOURCE... DEST")]
+pub(crate) struct ZipArgs {
+    #[command(flatten)]
+    job: JobArgs,
     /// List and plan, explain the plan with its cost, and stop there.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -217,15 +279,7 @@ pub(crate) struct ZipArgs {
 impl ZipArgs {
     /// The job asked for.
     pub(crate) fn spec(&self) -> Result<JobSpec, String> {
-        let [sources @ .., destination] = self.addresses.as_slice() else { return Err(TOO_FEW.to_owned()) };
-        if sources.is_empty() {
-            return Err(TOO_FEW.to_owned());
-        }
-        let destination = parse_object(destination).map_err(|error| error.to_string())?;
-        let mut spec = job_spec(parse_sources(sources)?, destination, self.names.clone());
-        spec.no_overwrite = self.no_overwrite;
-        spec.part_bytes = self.part_size;
-        Ok(spec)
+        self.job.spec()
     }
 }
 
@@ -275,5 +329,6 @@ fn job_spec(sources: Vec<Source>, destination: Location, names: NameArgs) -> Job
         no_overwrite: false,
         part_bytes: None,
         unsafe_names: names.unsafe_names,
+        priority: Priority::default(),
     }
 }

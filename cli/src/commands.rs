@@ -1,8 +1,16 @@
 //! One file a verb.
 
+mod certs;
+mod config;
+mod coordinator;
 mod demo;
 mod dry_run;
+mod explain;
+mod jobs;
+mod node;
+mod nodes;
 mod s3;
+mod submit;
 mod verify;
 mod zip;
 
@@ -10,6 +18,7 @@ use std::process::ExitCode;
 
 use proto::failure::{Failure, FailureKind};
 use proto_s3::{Options, S3};
+use proto_session::{Tls, TlsFiles};
 
 use crate::args::Command;
 use crate::failures::{internal, usage};
@@ -26,6 +35,16 @@ pub(crate) async fn run(command: Command, voice: Voice) -> Result<ExitCode, Fail
         Command::Verify(args) => unless_stopped(Box::pin(verify::run(args, voice)), voice).await,
         Command::S3(args) => s3::run(args, voice).await,
         Command::Demo(args) => demo::run(args, voice).await,
+        Command::Coordinator(args) => Box::pin(coordinator::run(args, voice)).await,
+        Command::Node(args) => Box::pin(node::run(args, voice)).await,
+        Command::Config(args) => Ok(config::run(&args, voice)),
+        Command::Certs(args) => certs::run(args, voice),
+        Command::Submit(args) => submit::run(args, voice).await,
+        Command::Jobs(args) => jobs::list(args, voice).await,
+        Command::Status(args) => jobs::status(args, voice).await,
+        Command::Explain(args) => explain::run(args, voice).await,
+        Command::Cancel(args) => jobs::cancel(args, voice).await,
+        Command::Nodes(args) => nodes::run(args, voice).await,
     }
 }
 
@@ -39,6 +58,11 @@ async fn unless_stopped(
         ended = work => ended,
         code = signals.next() => Ok(voice.failure_with(&Failure::new(FailureKind::Cancelled, "stopped"), code)),
     }
+}
+
+/// Certificates from files, if there are any to be used.
+fn load_tls(files: Option<&TlsFiles>) -> Result<Option<Tls>, Failure> {
+    files.map(Tls::load).transpose().map_err(|error| usage(error.to_string()))
 }
 
 /// A client of S3.

@@ -1,5 +1,6 @@
 //! The whole fleet in one process: a coordinator and its nodes, joined by channels.
 
+use coordinator::machine::Settings;
 use coordinator_server::{Coordinator, Session};
 use node_agent::NodeConfig;
 use proto::failure::Failure;
@@ -18,20 +19,20 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// Starts a coordinator and `nodes` nodes, each with these resources.
     pub(crate) async fn start(s3: &S3, nodes: usize, resources: ResourceArgs) -> Result<Self, Failure> {
-        let coordinator = Coordinator::start(s3.clone()).await.map_err(internal)?;
+        // Its one job begins to list at once; connections opened ahead would come with the first parts.
+        let settings = Settings { warms: false, ..Settings::default() };
+        let coordinator = Coordinator::start(s3.clone(), settings, None).await.map_err(internal)?;
         let mut running = JoinSet::new();
         for number in 1..=nodes {
             let config = NodeConfig {
                 name: format!("node-{number}"),
                 memory_bytes: resources.memory,
                 concurrency: resources.concurrency,
+                keep_warm: 0,
             };
             let Session { orders, reports } = coordinator.connect(config.hello());
-            let node = node_agent::start(config, s3.clone(), orders, reports).await.map_err(internal)?;
-            running.spawn(async {
-                // A node's actor that panicked has ended as well.
-                let _ = node.await;
-            });
+            let mut node = node_agent::start(config, s3.clone(), orders, reports).await.map_err(internal)?;
+            running.spawn(async move { node.ended().await });
         }
         Ok(Self { coordinator, nodes: running })
     }

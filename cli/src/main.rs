@@ -1,6 +1,8 @@
 //! `zipfleet`: one binary, a subcommand for each role and verb.
 
 mod args;
+mod certs;
+mod cluster;
 mod commands;
 mod exit_code;
 mod failures;
@@ -8,20 +10,23 @@ mod local;
 mod output;
 mod plan;
 mod progress;
+mod settings;
 mod signals;
+mod summary;
 mod units;
 mod verify;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let args = match args::Args::try_parse() {
+    let args = match settings::read(std::env::args_os()) {
         Ok(args) => args,
         Err(error) => return output::usage_error(&error),
     };
-    output::start_logging(args.verbose);
+    // A role runs for weeks, and what it does is read afterwards.
+    let verbose =
+        if args.command.is_role() && !args.quiet { args.verbose.saturating_add(1) } else { args.verbose };
+    output::start_logging(verbose);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output::fatal(&format!("cannot start: {error}")),

@@ -107,9 +107,13 @@ pub(crate) fn fatal(message: &str) -> ExitCode {
 /// with its time; or whatever `RUST_LOG` says.
 pub(crate) fn start_logging(verbose: u8) {
     let level = match verbose {
-        0 => "error,s3s=off,zipfleet=warn,coordinator_server=warn,node_agent=warn,proto_s3=warn",
-        1 => "warn,zipfleet=info,coordinator_server=info,node_agent=info,proto_s3=info",
-        _ => "warn,zipfleet=debug,coordinator_server=debug,node_agent=debug,proto_s3=debug",
+        0 => {
+            "error,s3s=off,zipfleet=warn,coordinator_server=warn,node_agent=warn,proto_s3=warn,proto_session=warn"
+        }
+        1 => "warn,zipfleet=info,coordinator_server=info,node_agent=info,proto_s3=info,proto_session=info",
+        _ => {
+            "warn,zipfleet=debug,coordinator_server=debug,node_agent=debug,proto_s3=debug,proto_session=debug"
+        }
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let spans = if verbose < 2 { FmtSpan::NONE } else { FmtSpan::CLOSE };
@@ -147,8 +151,28 @@ pub(crate) fn requests(counts: &RequestCounts) -> String {
         (counts.complete, "CompleteMultipartUpload"),
         (counts.abort, "AbortMultipartUpload"),
         (counts.list_other, "ListParts or ListMultipartUploads"),
+        (counts.put, "PUT"),
+        (counts.delete, "DELETE"),
     ];
     let listed: Vec<String> =
         kinds.iter().filter(|(count, _)| *count > 0).map(|(count, kind)| format!("{count} {kind}")).collect();
     format!("{} (${:.4} at us-east-1 prices)", listed.join(", "), counts.price_usd())
+}
+
+/// Rows below their heads, each column as wide as it must be; columns of numbers to the right.
+pub(crate) fn table<const N: usize>(heads: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let rows: Vec<[String; N]> = std::iter::once(heads.map(ToOwned::to_owned)).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let is_number = |cell: &String| cell.starts_with(|c: char| c.is_ascii_digit());
+    let columns: [(usize, bool); N] = std::array::from_fn(|column| {
+        (width(column), rows.len() > 1 && rows[1..].iter().all(|row| is_number(&row[column])))
+    });
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(columns).map(|(cell, (width, to_the_right))| match to_the_right {
+            true => format!("{cell:>width$}"),
+            false => format!("{cell:<width$}"),
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -11,6 +11,17 @@ use crate::output::{Voice, count, rate, size};
 /// How often a plain line is said.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
+/// What a job is doing, in a word.
+pub(crate) fn stage(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Waiting => "waiting",
+        Stage::Listing => "listing",
+        Stage::Transferring => "transferring",
+        Stage::Completing => "completing",
+        Stage::Aborting => "removing",
+    }
+}
+
 /// Shows how far something has come.
 pub(crate) struct Display {
     voice: Voice,
@@ -37,15 +48,10 @@ impl Display {
     /// Shows the progress of a job. A part of many small objects takes long, so what is on its way counts too:
     /// each byte is half done when it has been read.
     pub(crate) fn job(&mut self, progress: &Progress, requests: &RequestCounts) {
-        let stage = match progress.stage {
-            Stage::Listing => "listing",
-            Stage::Transferring => "transferring",
-            Stage::Completing => "completing",
-            Stage::Aborting => "removing",
-        };
+        let stage = stage(progress.stage);
         let mut detail =
             format!("{}, {}", count(progress.entries, "object"), count(progress.parts_planned, "part"));
-        if progress.stage == Stage::Listing {
+        if progress.stage <= Stage::Listing {
             detail.push_str(" so far");
         } else {
             detail.push_str(&format!(", {} left", indicatif::HumanDuration(self.bar.eta())));

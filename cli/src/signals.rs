@@ -21,6 +21,11 @@ impl Signals {
         })
     }
 
+    /// From now on the next one ends the process at once, with the exit code it stands for.
+    pub(crate) fn next_exits(mut self) {
+        tokio::spawn(async move { std::process::exit(i32::from(self.next().await)) });
+    }
+
     /// Waits for the next one; gives the exit code it stands for.
     pub(crate) async fn next(&mut self) -> u8 {
         tokio::select! {

@@ -1,4 +1,6 @@
-//! Sizes as people write them.
+//! Sizes and times as people write them.
+
+use std::time::Duration;
 
 /// Reads `16MiB`, `16M`, `5GB` or `1048576`: K, M, G, T and KiB, MiB, ... are powers of 1,024; KB, MB,
 /// ... are powers of 1,000.
@@ -20,6 +22,20 @@ pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
     number.checked_mul(base.pow(power)).ok_or_else(|| format!("`{text}` is too large"))
 }
 
+/// Reads `500ms`, `25s` or `2m`.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no time: write for example 500ms, 25s or 2m");
+    let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(digits_end);
+    let number: u32 = digits.parse().map_err(|_| wrong())?;
+    match unit {
+        "ms" => Ok(Duration::from_millis(number.into())),
+        "s" => Ok(Duration::from_secs(number.into())),
+        "m" => Ok(Duration::from_secs(u64::from(number) * 60)),
+        _ => Err(wrong()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,6 +54,16 @@ mod tests {
         }
         for text in ["", "MiB", "-1", "1.5G", "5 parsecs", "99999999999T", "18446744073709551616"] {
             assert!(parse_bytes(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times() {
+        for (text, ms) in [("0s", 0), ("500ms", 500), ("25s", 25_000), ("2m", 120_000)] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for text in ["", "s", "25", "-1s", "1.5s", "1h", "25 s", "4294967296s"] {
+            assert!(parse_duration(text).is_err(), "{text}");
         }
     }
 }

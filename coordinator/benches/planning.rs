@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use coordinator::planner::Planner;
 use proto::crc::StoredKind;
-use proto::job::{JobSpec, UnsafeNames};
+use proto::job::{JobSpec, Priority, UnsafeNames};
 use proto::limits::GIB;
 use proto::listing::{Etag, SourceObject};
 use proto::location::{Location, Source};
@@ -24,6 +24,7 @@ fn main() {
         no_overwrite: false,
         part_bytes: None,
         unsafe_names: UnsafeNames::Fail,
+        priority: Priority::Normal,
     };
     for round in 1..=3 {
         let before = resident_bytes();

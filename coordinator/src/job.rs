@@ -1,16 +1,16 @@
 //! One job from submission to its end.
 
-use std::collections::BTreeMap;
-
 use proto::batch::Upload;
 use proto::complete::Completion;
 use proto::failure::{Failure, FailureKind};
-use proto::job::{JobId, JobSpec, NodeShare, Progress, Stage, Summary};
+use proto::job::{JobId, JobSpec, Progress, Stage, Summary};
 use proto::limits::part_cost_bytes;
 use proto::plan::{Part, PartWork};
+use proto::view::JobView;
 
 use crate::ledger::Ledger;
 use crate::planner::Planner;
+use crate::story::Story;
 use crate::work::part_work;
 
 /// Whether there is a multipart upload to write to or to clean up.
@@ -47,19 +47,24 @@ pub struct Job {
     pub failure: Option<Failure>,
     /// When it was submitted, in milliseconds of the coordinator's clock.
     pub submitted_ms: u64,
+    /// When it began, by the same clock.
+    pub began_ms: u64,
+    /// When its first part was done, by the same clock.
+    pub first_part_ms: Option<u64>,
     /// When its listing ended, by the same clock.
     pub listed_ms: u64,
     /// When its last part was done, by the same clock.
     pub transferred_ms: u64,
     /// What could not be removed.
     pub left_behind: Vec<String>,
-    shares: BTreeMap<String, NodeShare>,
+    /// Who did what, and why.
+    pub story: Story,
 }
 
 impl Job {
     /// A job that is about to list its first source.
     #[must_use]
-    pub fn new(id: JobId, spec: JobSpec, planner: Planner, now_ms: u64) -> Self {
+    pub fn new(id: JobId, spec: JobSpec, planner: Planner, submitted_ms: u64, now_ms: u64) -> Self {
         Self {
             id,
             spec,
@@ -68,11 +73,13 @@ impl Job {
             ledger: Ledger::default(),
             upload: UploadState::None,
             failure: None,
-            submitted_ms: now_ms,
+            submitted_ms,
+            began_ms: now_ms,
+            first_part_ms: None,
             listed_ms: now_ms,
             transferred_ms: now_ms,
             left_behind: Vec::new(),
-            shares: BTreeMap::new(),
+            story: Story::default(),
         }
     }
 
@@ -84,12 +91,11 @@ impl Job {
             && !self.planner.is_doomed()
     }
 
-    /// What the part that would be granted next costs a node, in bytes.
+    /// What the part at `index` costs a node, in bytes.
     #[must_use]
-    pub fn next_part_cost(&self) -> Option<u64> {
-        let index = self.ledger.next_ready().filter(|_| self.is_granting())?;
+    pub fn part_cost(&self, index: usize) -> u64 {
         let part = &self.planner.plan().parts[index];
-        Some(part_cost_bytes(part.size(), part.headers.len()))
+        part_cost_bytes(part.size(), part.headers.len())
     }
 
     /// The pieces of the part at `index`, which is about to be made.
@@ -115,18 +121,12 @@ impl Job {
         ))
     }
 
-    /// Credits a node with a finished part.
-    pub fn credit(&mut self, node: &str, bytes: u64) {
-        let share = self.shares.entry(node.to_owned()).or_default();
-        share.parts += 1;
-        share.bytes += bytes;
-    }
-
     /// Everything S3 needs to put the archive together.
     #[must_use]
     pub fn completion(&self, upload: Upload) -> Completion {
         let (parts, archive) = self.ledger.completed();
-        Completion { upload, parts, archive, no_overwrite: self.spec.no_overwrite }
+        let contested = self.ledger.contested();
+        Completion { upload, parts, contested, archive, no_overwrite: self.spec.no_overwrite }
     }
 
     /// How far it has come.
@@ -143,11 +143,22 @@ impl Job {
         }
     }
 
+    /// What is shown of it.
+    #[must_use]
+    pub fn view(&self) -> JobView {
+        JobView {
+            id: self.id,
+            destination: self.spec.destination.clone(),
+            priority: self.spec.priority,
+            progress: self.progress(),
+            outcome: None,
+        }
+    }
+
     /// What it did, told once the archive is there.
     #[must_use]
     pub fn summary(&self, etag: String, now_ms: u64) -> Summary {
         let (parts, archive) = self.ledger.completed();
-        let named = |(name, share): (&String, &NodeShare)| NodeShare { name: name.clone(), ..share.clone() };
         Summary {
             etag,
             crc32: archive.value,
@@ -157,10 +168,11 @@ impl Job {
             skipped: self.planner.skipped().first.clone(),
             skipped_count: self.planner.skipped().count,
             warnings: self.planner.warnings().first.clone(),
+            waiting_ms: self.began_ms - self.submitted_ms,
+            first_part_ms: self.first_part_ms.unwrap_or(now_ms) - self.submitted_ms,
             listing_ms: self.listed_ms - self.submitted_ms,
             transfer_ms: self.transferred_ms - self.submitted_ms,
             total_ms: now_ms - self.submitted_ms,
-            nodes: self.shares.iter().map(named).collect(),
         }
     }
 }

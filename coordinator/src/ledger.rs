@@ -31,8 +31,20 @@ struct Row {
     holds_entries: bool,
     /// Attempts granted so far.
     attempts: u32,
+    /// Attempts granted and not answered.
+    live: u32,
     /// Attempts that failed so far.
     failures: u32,
+    /// Attempts lost with their nodes so far.
+    losses: u32,
+}
+
+impl Row {
+    fn begin(&mut self) -> u32 {
+        self.attempts += 1;
+        self.live += 1;
+        self.attempts
+    }
 }
 
 /// Why a report cannot be true.
@@ -53,8 +65,9 @@ pub enum LedgerError {
 #[derive(Debug, Default)]
 pub struct Ledger {
     rows: Vec<Row>,
-    /// Parts that can be granted, the most urgent first.
-    ready: VecDeque<usize>,
+    /// Parts that can be granted and are in no queue, the most urgent first; with each, whether it goes to the
+    /// front of the queue.
+    ready: VecDeque<(usize, bool)>,
     /// CRC-32 of each entry; `crc32_known` tells which are.
     crc32: Vec<u32>,
     crc32_known: Vec<bool>,
@@ -86,38 +99,59 @@ impl Ledger {
                 }
             };
             if state == PartState::Ready {
-                self.ready.push_back(index);
+                self.ready.push_back((index, false));
             }
             let holds_entries = !holds_directory || !part.headers.is_empty();
             self.open_with_entries += usize::from(holds_entries);
-            self.rows.push(Row { state, holds_entries, attempts: 0, failures: 0 });
+            self.rows.push(Row { state, holds_entries, attempts: 0, live: 0, failures: 0, losses: 0 });
         }
         self.release_directory();
     }
 
-    /// The most urgent part that can be granted.
+    /// Takes the most urgent of the parts that are ready and in no queue, to be put in one; with it, whether it
+    /// goes to the front there.
+    pub fn next_ready(&mut self) -> Option<(usize, bool)> {
+        self.ready.pop_front()
+    }
+
+    /// Whether parts are ready that no node has in its queue.
     #[must_use]
-    pub fn next_ready(&self) -> Option<usize> {
-        self.ready.front().copied()
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
     }
 
-    /// Grants the most urgent part: its index and the number of this attempt, from 1.
-    pub fn grant(&mut self) -> Option<(usize, u32)> {
-        let index = self.ready.pop_front()?;
+    /// Puts a ready part back that was in a queue which is no more.
+    pub fn unqueue(&mut self, index: usize) {
+        if self.rows[index].state == PartState::Ready {
+            self.ready.push_back((index, true));
+        }
+    }
+
+    /// Notes a first attempt at the ready part at `index`, or the next after others came to nothing; its number,
+    /// from 1. `None` when the part is done meanwhile, and needs none.
+    pub fn grant(&mut self, index: usize) -> Option<u32> {
         let row = &mut self.rows[index];
-        row.state = PartState::Granted;
-        row.attempts += 1;
-        Some((index, row.attempts))
+        (row.state == PartState::Ready).then(|| {
+            row.state = PartState::Granted;
+            row.begin()
+        })
     }
 
-    /// Puts a part whose attempt came to nothing back to the front.
+    /// Notes another attempt at a part that is in flight; its number. `None` when it is not in flight.
+    pub fn hedge(&mut self, index: usize) -> Option<u32> {
+        let row = &mut self.rows[index];
+        (row.state == PartState::Granted).then(|| row.begin())
+    }
+
+    /// Notes that an attempt was answered, whatever the answer; when it was the last one of a part that is not
+    /// done, the part goes back to the front.
     pub fn give_back(&mut self, number: PartNumber) {
         let index = number.index();
-        if let Some(row) = self.rows.get_mut(index)
-            && row.state == PartState::Granted
-        {
+        let Some(row) = self.rows.get_mut(index) else { return };
+        row.live = row.live.saturating_sub(1);
+        if row.state == PartState::Granted && row.live == 0 {
             row.state = PartState::Ready;
-            self.ready.push_front(index);
+            self.ready.push_front((index, true));
         }
     }
 
@@ -125,17 +159,25 @@ impl Ledger {
     /// into other parts, any of them may be the damaged one: they are all to be made again, and it waits.
     pub fn doubt(&mut self, plan: &Plan, number: PartNumber) {
         let continuation = plan.continuation(number.index());
-        if continuation.is_empty() {
+        let row = &mut self.rows[number.index()];
+        if continuation.is_empty() || !matches!(row.state, PartState::Granted) {
             return self.give_back(number);
         }
+        row.live = row.live.saturating_sub(1);
         for index in continuation.clone().rev() {
             self.rows[index].state = PartState::Ready;
-            self.ready.push_front(index);
+            self.ready.push_front((index, true));
             self.done -= 1;
             self.bytes_done -= plan.parts[index].size();
             self.open_with_entries += 1;
         }
         self.rows[number.index()].state = PartState::Waiting(continuation.len());
+    }
+
+    /// Whether the part is in S3.
+    #[must_use]
+    pub fn is_done(&self, number: PartNumber) -> bool {
+        self.rows.get(number.index()).is_some_and(|row| matches!(row.state, PartState::Done { .. }))
     }
 
     /// Notes a failed attempt; returns how many there have been at this part.
@@ -146,16 +188,26 @@ impl Ledger {
         })
     }
 
-    /// Enters a finished part; a repeated report changes nothing.
+    /// Notes an attempt lost with its node; returns how many there have been at this part.
+    pub fn note_loss(&mut self, number: PartNumber) -> u32 {
+        self.rows.get_mut(number.index()).map_or(0, |row| {
+            row.losses += 1;
+            row.losses
+        })
+    }
+
+    /// Enters a finished part; `true` if it was not yet done. A repeated report changes nothing.
     ///
     /// # Errors
     /// When the report contradicts the plan.
-    pub fn record(&mut self, plan: &Plan, done: &PartDone) -> Result<(), LedgerError> {
+    pub fn record(&mut self, plan: &Plan, done: &PartDone) -> Result<bool, LedgerError> {
         let number = done.id.part;
         let index = number.index();
         let part = plan.parts.get(index).ok_or(LedgerError::NoSuchPart(number))?;
-        if matches!(self.rows[index].state, PartState::Done { .. }) {
-            return Ok(());
+        self.rows[index].live = self.rows[index].live.saturating_sub(1);
+        if matches!(self.rows[index].state, PartState::Done { .. } | PartState::Waiting(_)) {
+            // Done by another attempt, or waiting for parts of its entry to be made again: its CRCs may be wrong.
+            return Ok(false);
         }
         if done.crc.bytes != part.size() {
             return Err(LedgerError::Size(number));
@@ -175,7 +227,7 @@ impl Ledger {
             self.crc32_known[entry as usize] = true;
         }
         if self.rows[index].state == PartState::Ready {
-            self.ready.retain(|ready| *ready != index);
+            self.ready.retain(|(ready, _)| *ready != index);
         }
         self.rows[index].state = PartState::Done { etag: Etag::parse(&done.etag), crc: done.crc };
         self.done += 1;
@@ -185,7 +237,7 @@ impl Ledger {
             self.release_header(plan, index);
         }
         self.release_directory();
-        Ok(())
+        Ok(true)
     }
 
     /// Lets the header of the entry whose data is in part `index` go one part sooner.
@@ -197,7 +249,7 @@ impl Ledger {
             *others -= 1;
             if *others == 0 {
                 self.rows[header].state = PartState::Ready;
-                self.ready.push_front(header);
+                self.ready.push_front((header, true));
             }
         }
     }
@@ -211,7 +263,7 @@ impl Ledger {
             let is_own = usize::from(row.holds_entries);
             if row.state == PartState::Waiting(0) && self.open_with_entries == is_own {
                 row.state = PartState::Ready;
-                self.ready.push_back(index);
+                self.ready.push_back((index, true));
             }
         }
     }
@@ -259,11 +311,19 @@ impl Ledger {
     #[must_use]
     pub fn completed(&self) -> (Vec<CompletedPart>, Crc) {
         let parts = self.rows.iter().enumerate().filter_map(|(index, row)| match &row.state {
-            PartState::Done { etag, .. } => {
-                Some(CompletedPart { number: PartNumber::from_index(index), etag: etag.to_string() })
+            PartState::Done { etag, crc } => {
+                let (number, crc32) = (PartNumber::from_index(index), crc.value);
+                Some(CompletedPart { number, etag: etag.to_string(), crc32 })
             }
             _ => None,
         });
         (parts.collect(), self.joined(0..self.rows.len()))
+    }
+
+    /// Parts that had more than one attempt.
+    #[must_use]
+    pub fn contested(&self) -> Vec<PartNumber> {
+        let rows = self.rows.iter().enumerate();
+        rows.filter(|(_, row)| row.attempts > 1).map(|(index, _)| PartNumber::from_index(index)).collect()
     }
 }

@@ -9,11 +9,13 @@
 
 pub mod cost;
 pub mod directory;
+pub mod governor;
 pub mod job;
 pub mod ledger;
 pub mod machine;
 pub mod plan_check;
 pub mod planner;
 pub mod scheduler;
+pub mod story;
 pub mod verify;
 pub mod work;

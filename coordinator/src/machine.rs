@@ -1,24 +1,31 @@
 //! The coordinator's machine: everything that can happen in, everything it asks for out.
 
-use std::collections::BTreeMap;
+mod ending;
+mod nodes;
+mod parts;
 
-use proto::batch::{Assignment, AttemptId, Batch, Upload};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use proto::batch::Upload;
 use proto::complete::Completion;
+use proto::explain::{Explanation, What};
 use proto::failure::{Failure, FailureKind};
-use proto::job::{JobId, JobSpec, Outcome, Progress, Stage};
+use proto::job::{JobId, JobSpec, Priority, Progress, Stage};
 use proto::limits::{
-    BATCH_PARTS_MAX, NODE_CONCURRENCY_DEFAULT, NODE_MEMORY_DEFAULT, PART_ATTEMPTS_MAX, body_budget_bytes,
-    part_bytes_cap,
+    JOBS_RUNNING_DEFAULT, JOBS_WAITING_DEFAULT, NODE_CONCURRENCY_DEFAULT, NODE_MEMORY_DEFAULT,
+    body_budget_bytes, part_bytes_cap,
 };
 use proto::listing::Page;
 use proto::location::{Location, Source};
-use proto::part::{PartDone, PartFailed};
 use proto::report::Report;
 use proto::session::{Hello, Order};
+use proto::view::{Ended, JobView, NodeView};
 
+use crate::governor::Governor;
 use crate::job::{Job, UploadState};
 use crate::planner::Planner;
-use crate::scheduler::{NodeId, Scheduler};
+use crate::scheduler::{NodeId, Policy, Scheduler};
 
 /// Everything that can happen to a coordinator.
 #[derive(Clone, Debug)]
@@ -33,7 +40,11 @@ pub enum Event {
     NodeJoined(NodeId, Hello),
     /// A node reported.
     Reported(NodeId, Report),
-    /// A node is gone.
+    /// A node's connection broke; it may come back.
+    NodeDisconnected(NodeId),
+    /// A node whose connection broke has a new one.
+    NodeReconnected(NodeId),
+    /// A node is gone for good.
     NodeLost(NodeId),
     /// S3 put the archive together and gave its ETag, or refused.
     Completed(JobId, Result<String, Failure>),
@@ -41,6 +52,8 @@ pub enum Event {
     Aborted(JobId, Result<(), Failure>),
     /// Someone no longer wants the archive.
     Cancelled(JobId),
+    /// Time has passed: to come about twice a second.
+    Tick,
 }
 
 /// Everything a coordinator asks for.
@@ -50,8 +63,10 @@ pub enum Effect {
     Ask(Question),
     /// Tell a node something.
     Order(NodeId, Order),
+    /// Forget a node that has been silent for too long.
+    Drop(NodeId),
     /// The job has ended and is forgotten.
-    Finish(JobId, Outcome),
+    Finish(Box<Ended>),
 }
 
 /// What a coordinator asks of S3, each answered by one event.
@@ -76,265 +91,255 @@ pub enum Question {
     Abort(JobId, Upload),
 }
 
+/// What a machine is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// What the scheduler may do.
+    pub policy: Policy,
+    /// Jobs in progress at a time.
+    pub jobs_running: usize,
+    /// Jobs waiting to begin; beyond that they are refused.
+    pub jobs_waiting: usize,
+    /// Have nodes open connections while a job is listed.
+    pub warms: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let policy = Policy::default();
+        Self { policy, jobs_running: JOBS_RUNNING_DEFAULT, jobs_waiting: JOBS_WAITING_DEFAULT, warms: true }
+    }
+}
+
+/// A job that waits for others to end.
+#[derive(Debug)]
+struct Waiting {
+    id: JobId,
+    spec: JobSpec,
+    submitted_ms: u64,
+}
+
 /// The coordinator's state, and the only thing that changes it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Machine {
+    settings: Settings,
     jobs: BTreeMap<JobId, Job>,
+    /// By priority, then in the order of submission.
+    waiting: BTreeMap<(Reverse<Priority>, u64), Waiting>,
+    submitted: u64,
     scheduler: Scheduler,
+    governor: Governor,
+    /// When each node last reported, in milliseconds.
+    reported_ms: BTreeMap<NodeId, u64>,
+    ticked_ms: Option<u64>,
+    /// Nodes that may have room and something to do.
+    stirred: BTreeSet<NodeId>,
+    now_ms: u64,
+    effects: Vec<Effect>,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self::new(Settings::default())
+    }
 }
 
 impl Machine {
+    /// A coordinator without nodes or jobs.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            jobs: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            submitted: 0,
+            scheduler: Scheduler::new(settings.policy),
+            governor: Governor::default(),
+            reported_ms: BTreeMap::new(),
+            ticked_ms: None,
+            stirred: BTreeSet::new(),
+            now_ms: 0,
+            effects: Vec::new(),
+        }
+    }
+
     /// Takes in an event; `now_ms` is the time in milliseconds of any clock that does not go back.
     pub fn handle(&mut self, event: Event, now_ms: u64) -> Vec<Effect> {
-        let mut effects = Vec::new();
+        self.now_ms = now_ms;
         match event {
-            Event::Submitted(id, spec) => self.submit(id, spec, now_ms, &mut effects),
-            Event::Listed(id, source, page) => self.listed(id, source, page, now_ms, &mut effects),
-            Event::UploadCreated(id, upload) => self.upload_created(id, upload, &mut effects),
-            Event::NodeJoined(node, hello) => self.scheduler.join(node, &hello),
-            Event::Reported(node, report) => self.reported(node, report, now_ms, &mut effects),
-            Event::NodeLost(node) => self.node_lost(node, &mut effects),
-            Event::Completed(id, result) => self.completed(id, result, now_ms, &mut effects),
-            Event::Aborted(id, result) => self.aborted(id, result, &mut effects),
-            Event::Cancelled(id) => {
-                self.fail(id, Failure::new(FailureKind::Cancelled, "the job was cancelled"), &mut effects);
+            Event::Submitted(id, spec) => self.submit(id, spec),
+            Event::Listed(id, source, page) => self.listed(id, source, page),
+            Event::UploadCreated(id, upload) => self.upload_created(id, upload),
+            Event::NodeJoined(node, hello) => self.node_joined(node, hello),
+            Event::Reported(node, report) => self.reported(node, report),
+            Event::NodeDisconnected(node) => self.node_silent(node, 0),
+            Event::NodeReconnected(node) => {
+                self.scheduler.found(node, now_ms);
+                self.stirred.insert(node);
             }
+            Event::NodeLost(node) => self.node_lost(node),
+            Event::Completed(id, result) => self.completed(id, result),
+            Event::Aborted(id, result) => self.aborted(id, result),
+            Event::Cancelled(id) => self.cancel(id),
+            Event::Tick => self.tick(),
         }
-        self.grant(&mut effects);
-        effects
+        self.hand_out();
+        std::mem::take(&mut self.effects)
     }
 
     /// How far a job has come; `None` when it has ended or never was.
     #[must_use]
     pub fn progress(&self, id: JobId) -> Option<Progress> {
-        self.jobs.get(&id).map(Job::progress)
+        self.jobs.get(&id).map(Job::progress).or_else(|| self.waiting(id).map(|_| Progress::default()))
     }
 
-    fn submit(&mut self, id: JobId, spec: JobSpec, now_ms: u64, effects: &mut Vec<Effect>) {
-        let default_window = body_budget_bytes(NODE_MEMORY_DEFAULT, NODE_CONCURRENCY_DEFAULT);
-        let window = self.scheduler.smallest_window().unwrap_or(default_window);
-        match Planner::new(&spec, part_bytes_cap(window)) {
-            Err(failure) => {
-                let left_behind = Vec::new();
-                effects.push(Effect::Finish(id, Outcome::Failed { failure, left_behind }));
-            }
-            Ok(planner) => {
-                let source = spec.sources[0].clone();
-                effects.push(Effect::Ask(Question::List { job: id, index: 0, source, from: None }));
-                self.jobs.insert(id, Job::new(id, spec, planner, now_ms));
-            }
+    /// A job that has not ended.
+    #[must_use]
+    pub fn job(&self, id: JobId) -> Option<JobView> {
+        self.jobs.get(&id).map(Job::view).or_else(|| self.waiting(id).map(view_of_waiting))
+    }
+
+    /// All jobs that have not ended: those in progress, then those that wait, in the order they will begin.
+    #[must_use]
+    pub fn jobs(&self) -> Vec<JobView> {
+        self.jobs.values().map(Job::view).chain(self.waiting.values().map(view_of_waiting)).collect()
+    }
+
+    /// Why a job in progress goes as it does.
+    #[must_use]
+    pub fn explanation(&self, id: JobId) -> Option<Explanation> {
+        self.jobs.get(&id).map(|job| job.story.explain(id))
+    }
+
+    /// All nodes.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<NodeView> {
+        self.scheduler.views()
+    }
+
+    fn waiting(&self, id: JobId) -> Option<&Waiting> {
+        self.waiting.values().find(|waiting| waiting.id == id)
+    }
+
+    fn submit(&mut self, id: JobId, spec: JobSpec) {
+        // Refused now if it makes no sense, however long it would have to wait.
+        if let Err(failure) = self.planner(&spec) {
+            return self.never_begun(id, spec, failure);
+        }
+        if self.jobs.len() >= self.settings.jobs_running && self.waiting.len() >= self.settings.jobs_waiting {
+            let waiting = self.waiting.len();
+            let message = format!(
+                "{} jobs are in progress and {waiting} wait, which is as many as this coordinator takes: submit it again later",
+                self.jobs.len()
+            );
+            return self.never_begun(id, spec, Failure::new(FailureKind::Unavailable, message));
+        }
+        self.submitted += 1;
+        let place = (Reverse(spec.priority), self.submitted);
+        self.waiting.insert(place, Waiting { id, spec, submitted_ms: self.now_ms });
+        self.begin_waiting();
+    }
+
+    /// Begins jobs that wait, as many as there is room for.
+    fn begin_waiting(&mut self) {
+        while self.jobs.len() < self.settings.jobs_running
+            && let Some((_, waiting)) = self.waiting.pop_first()
+        {
+            self.begin(waiting);
         }
     }
 
-    fn listed(
-        &mut self,
-        id: JobId,
-        index: u16,
-        page: Result<Page, Failure>,
-        now_ms: u64,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn begin(&mut self, Waiting { id, spec, submitted_ms }: Waiting) {
+        let planner = match self.planner(&spec) {
+            Ok(planner) => planner,
+            // The nodes may have changed since it was submitted.
+            Err(failure) => return self.never_begun(id, spec, failure),
+        };
+        let source = spec.sources[0].clone();
+        self.effects.push(Effect::Ask(Question::List { job: id, index: 0, source, from: None }));
+        self.scheduler.begin(id, spec.priority.weight());
+        if self.settings.warms {
+            let order = Order::Warm(id, buckets_of(&spec));
+            let nodes = self.scheduler.ids();
+            self.effects.extend(nodes.map(|node| Effect::Order(node, order.clone())));
+        }
+        self.jobs.insert(id, Job::new(id, spec, planner, submitted_ms, self.now_ms));
+    }
+
+    fn planner(&self, spec: &JobSpec) -> Result<Planner, Failure> {
+        let default_window = body_budget_bytes(NODE_MEMORY_DEFAULT, NODE_CONCURRENCY_DEFAULT);
+        let window = self.scheduler.smallest_window().unwrap_or(default_window);
+        Planner::new(spec, part_bytes_cap(window))
+    }
+
+    fn listed(&mut self, id: JobId, index: u16, page: Result<Page, Failure>) {
         let Some(job) = self.jobs.get_mut(&id).filter(|job| job.stage == Stage::Listing) else { return };
         let page = match page {
             Ok(page) => page,
-            Err(failure) => return self.fail(id, failure, effects),
+            Err(failure) => return self.fail(id, failure),
         };
         // Asked for before this page is planned, so that S3 and the planner work at the same time.
         let next = next_listing(job, index, page.next);
         let is_last = next.is_none();
-        effects.extend(next);
+        self.effects.extend(next);
         let planned = page.objects.into_iter().try_for_each(|object| job.planner.add(object));
         let planned = planned.and_then(|()| if is_last { job.planner.finish() } else { Ok(()) });
         if let Err(failure) = planned {
-            return self.fail(id, failure, effects);
+            return self.fail(id, failure);
         }
         job.ledger.grow(job.planner.plan());
         if is_last {
             job.stage = Stage::Transferring;
-            job.listed_ms = now_ms;
+            job.listed_ms = self.now_ms;
         }
         if job.upload == UploadState::None && !job.planner.plan().parts.is_empty() && !job.planner.is_doomed()
         {
             job.upload = UploadState::Creating;
             let JobSpec { destination, no_overwrite, .. } = &job.spec;
-            effects.push(Effect::Ask(Question::Create(id, destination.clone(), *no_overwrite)));
+            self.effects.push(Effect::Ask(Question::Create(id, destination.clone(), *no_overwrite)));
         }
     }
 
-    fn upload_created(&mut self, id: JobId, upload: Result<Upload, Failure>, effects: &mut Vec<Effect>) {
+    fn upload_created(&mut self, id: JobId, upload: Result<Upload, Failure>) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         match upload {
             Ok(upload) => job.upload = UploadState::Open(upload),
             Err(failure) => {
                 job.upload = UploadState::Gone;
-                self.fail(id, failure, effects);
+                self.fail(id, failure);
             }
         }
-        self.clean_up(id, effects);
+        self.clean_up(id);
     }
 
-    fn reported(&mut self, node: NodeId, report: Report, now_ms: u64, effects: &mut Vec<Effect>) {
-        for done in &report.done {
-            if self.scheduler.settle(node, done.id) {
-                self.part_done(node, done, now_ms, effects);
-            }
-        }
-        for failed in report.failed {
-            if self.scheduler.settle(node, failed.id) {
-                self.part_failed(failed, effects);
-            }
+    /// Notes a decision in the story of a job, if it still has one.
+    fn tell(&mut self, id: JobId, what: What) {
+        let now_ms = self.now_ms;
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.story.tell(now_ms - job.submitted_ms, what);
         }
     }
+}
 
-    fn part_done(&mut self, node: NodeId, done: &PartDone, now_ms: u64, effects: &mut Vec<Effect>) {
-        let id = done.id.job;
-        let Some(job) = self.jobs.get_mut(&id) else { return };
-        if job.stage == Stage::Aborting {
-            return self.clean_up(id, effects);
-        }
-        if let Err(error) = job.ledger.record(job.planner.plan(), done) {
-            let failure = Failure::new(FailureKind::Internal, format!("a node reported nonsense: {error}"));
-            return self.fail(id, failure, effects);
-        }
-        job.credit(self.scheduler.name(node), done.crc.bytes);
-        if job.stage == Stage::Transferring && job.ledger.is_complete() {
-            job.transferred_ms = now_ms;
-            job.stage = Stage::Completing;
-            let UploadState::Open(upload) = &job.upload else { return };
-            effects.push(Effect::Ask(Question::Complete(id, job.completion(upload.clone()))));
-        }
+fn view_of_waiting(waiting: &Waiting) -> JobView {
+    JobView {
+        id: waiting.id,
+        destination: waiting.spec.destination.clone(),
+        priority: waiting.spec.priority,
+        progress: Progress::default(),
+        outcome: None,
     }
+}
 
-    fn part_failed(&mut self, failed: PartFailed, effects: &mut Vec<Effect>) {
-        let id = failed.id.job;
-        let Some(job) = self.jobs.get_mut(&id) else { return };
-        if job.stage == Stage::Aborting {
-            return self.clean_up(id, effects);
-        }
-        let kind = failed.failure.kind;
-        let may_pass =
-            matches!(kind, FailureKind::Unavailable | FailureKind::Internal | FailureKind::Corrupt);
-        if may_pass && job.ledger.note_failure(failed.id.part) < PART_ATTEMPTS_MAX {
-            match kind {
-                FailureKind::Corrupt => job.ledger.doubt(job.planner.plan(), failed.id.part),
-                _ => job.ledger.give_back(failed.id.part),
-            }
-        } else {
-            self.fail(id, failed.failure, effects);
+/// All buckets a job has to do with, the destination's first.
+fn buckets_of(spec: &JobSpec) -> Vec<String> {
+    let mut buckets = vec![spec.destination.bucket.clone()];
+    for source in &spec.sources {
+        if !buckets.iter().any(|bucket| bucket == source.bucket()) {
+            buckets.push(source.bucket().to_owned());
         }
     }
-
-    fn node_lost(&mut self, node: NodeId, effects: &mut Vec<Effect>) {
-        for attempt in self.scheduler.leave(node) {
-            let Some(job) = self.jobs.get_mut(&attempt.job) else { continue };
-            job.ledger.give_back(attempt.part);
-            self.clean_up(attempt.job, effects);
-        }
-    }
-
-    fn completed(
-        &mut self,
-        id: JobId,
-        result: Result<String, Failure>,
-        now_ms: u64,
-        effects: &mut Vec<Effect>,
-    ) {
-        match result {
-            Ok(etag) => {
-                let Some(job) = self.jobs.remove(&id) else { return };
-                effects.push(Effect::Finish(id, Outcome::Completed(job.summary(etag, now_ms))));
-            }
-            Err(failure) => self.abort(id, failure, effects),
-        }
-    }
-
-    fn aborted(&mut self, id: JobId, result: Result<(), Failure>, effects: &mut Vec<Effect>) {
-        let Some(job) = self.jobs.get_mut(&id) else { return };
-        job.left_behind.extend(result.err().map(|left| left.message));
-        job.upload = UploadState::Gone;
-        self.clean_up(id, effects);
-    }
-
-    /// Begins to end a job, unless S3 is already putting the archive together: that is waited for.
-    fn fail(&mut self, id: JobId, failure: Failure, effects: &mut Vec<Effect>) {
-        if self.jobs.get(&id).is_some_and(|job| job.stage < Stage::Completing) {
-            self.abort(id, failure, effects);
-        }
-    }
-
-    fn abort(&mut self, id: JobId, failure: Failure, effects: &mut Vec<Effect>) {
-        let Some(job) = self.jobs.get_mut(&id) else { return };
-        job.stage = Stage::Aborting;
-        job.failure = Some(failure);
-        effects.extend(
-            self.scheduler
-                .busy_with(|attempt| attempt.job == id)
-                .map(|node| Effect::Order(node, Order::Cancel(id))),
-        );
-        self.clean_up(id, effects);
-    }
-
-    /// Takes a job that is being aborted as far as it can go: first no node may be writing to the upload
-    /// any more, or S3 may keep what arrives after the abort; then the upload is removed; then it ends.
-    fn clean_up(&mut self, id: JobId, effects: &mut Vec<Effect>) {
-        let Some(job) = self.jobs.get_mut(&id).filter(|job| job.stage == Stage::Aborting) else { return };
-        if self.scheduler.busy_with(|attempt| attempt.job == id).next().is_some() {
-            return;
-        }
-        match &job.upload {
-            UploadState::Creating | UploadState::Removing => {}
-            UploadState::Open(upload) => {
-                effects.push(Effect::Ask(Question::Abort(id, upload.clone())));
-                job.upload = UploadState::Removing;
-            }
-            UploadState::None | UploadState::Gone => {
-                let job = self.jobs.remove(&id).expect("it was just there");
-                let failure = job.failure.expect("a job is aborted for a reason");
-                let left_behind = job.left_behind;
-                effects.push(Effect::Finish(id, Outcome::Failed { failure, left_behind }));
-            }
-        }
-    }
-
-    /// Hands out parts as long as a node has room and a job has parts.
-    fn grant(&mut self, effects: &mut Vec<Effect>) {
-        let mut batches: BTreeMap<(NodeId, JobId), Batch> = BTreeMap::new();
-        while let Some((node, id, assignment, upload)) = self.grant_one(effects) {
-            let batch =
-                batches.entry((node, id)).or_insert_with(|| Batch { upload, assignments: Vec::new() });
-            batch.assignments.push(assignment);
-            if batch.assignments.len() >= BATCH_PARTS_MAX {
-                let batch = batches.remove(&(node, id)).expect("it was just there");
-                effects.push(Effect::Order(node, Order::Grant(batch)));
-            }
-        }
-        effects
-            .extend(batches.into_iter().map(|((node, _), batch)| Effect::Order(node, Order::Grant(batch))));
-    }
-
-    fn grant_one(&mut self, effects: &mut Vec<Effect>) -> Option<(NodeId, JobId, Assignment, Upload)> {
-        let mut broken = None;
-        for job in self.jobs.values_mut() {
-            let Some(cost_bytes) = job.next_part_cost() else { continue };
-            let Some(node) = self.scheduler.place(cost_bytes) else { continue };
-            let UploadState::Open(upload) = job.upload.clone() else { continue };
-            let Some((index, attempt)) = job.ledger.grant() else { continue };
-            match job.work(index) {
-                Ok(work) => {
-                    let id = AttemptId { job: job.id, part: work.number, attempt };
-                    self.scheduler.grant(node, id, cost_bytes);
-                    return Some((node, job.id, Assignment { id, work }, upload));
-                }
-                Err(failure) => {
-                    broken = Some((job.id, failure));
-                    break;
-                }
-            }
-        }
-        let (id, failure) = broken?;
-        self.fail(id, failure, effects);
-        None
-    }
+    buckets
 }
 
 /// The request for what comes after a page of source `index`: its next page, or the next source's first.

@@ -1,75 +1,410 @@
-//! The scheduler: which node gets the next part.
+//! The scheduler: which node makes which part, and when that changes.
+//!
+//! Parts that are ready are put in the nodes' queues, here at the coordinator, each in the queue that would be
+//! done with it first: so queues are as long as their nodes are fast. A node is granted from its queue what it
+//! has room for. One that runs dry steals from the back of the queue that would finish last, and when no queue
+//! holds anything it is given a second attempt at what would finish last of all, if it is so much faster.
 
-use std::collections::BTreeMap;
+mod fair;
+mod node;
+mod speed;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use proto::batch::AttemptId;
+use proto::job::JobId;
+use proto::limits::PART_BYTES_DEFAULT;
+use proto::plan::PartNumber;
+use proto::report::Vitals;
 use proto::session::Hello;
+use proto::view::{NodeState, NodeView};
+
+use fair::Shares;
+pub use node::Queued;
+use node::{Node, Ranks};
+
+/// What a node is taken to do until one was measured, in bytes a millisecond. Only the relation between nodes
+/// counts.
+const USUAL_BYTES_PER_MS: f64 = 100_000.0;
+/// What it takes to begin another attempt, in microseconds: request latencies that no bandwidth shortens.
+const HEDGE_US: u64 = 200_000;
+/// How many times faster than the attempt in flight another must be to be worth the bytes moved twice.
+const HEDGE_GAIN: u64 = 2;
+/// Nodes looked at for an attempt to be hedged, the slowest first.
+const HEDGE_LOOKS: usize = 64;
+/// A queue is levelled when it would last longer than another by a tenth and this time, in microseconds.
+const LEVEL_SLACK_US: u64 = 500_000;
 
 /// Names one connected node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub u64);
 
-/// A node as the scheduler sees it.
-#[derive(Debug)]
-struct Node {
-    name: String,
-    window_bytes: u64,
-    /// Attempts it has been granted and has not answered, with what their parts cost it.
-    granted: BTreeMap<AttemptId, u64>,
-    granted_bytes: u64,
+/// What the scheduler may do about slow nodes. Only measurements of what that gains switch any of it off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Move parts from one node's queue to another's.
+    pub steals: bool,
+    /// Make second attempts at parts in flight.
+    pub hedges: bool,
 }
 
-/// The nodes and what each is busy with.
+impl Default for Policy {
+    fn default() -> Self {
+        Self { steals: true, hedges: true }
+    }
+}
+
+/// A part moved from the back of one queue, and why: estimates in milliseconds, `None` for never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stolen {
+    /// The job.
+    pub job: JobId,
+    /// The part.
+    pub part: Queued,
+    /// Who has it now.
+    pub thief: NodeId,
+    /// Whose it was.
+    pub victim: NodeId,
+    /// When the thief would be done with what it had before.
+    pub thief_left_ms: Option<u64>,
+    /// When the victim would have been done.
+    pub victim_left_ms: Option<u64>,
+}
+
+/// What a node with room is to be granted next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A part of its own queue.
+    Queued(JobId, Queued),
+    /// A part of another's queue.
+    Stolen(Stolen),
+    /// Another attempt at a part in flight elsewhere.
+    Hedge {
+        /// The attempt in flight.
+        attempt: AttemptId,
+        /// What the part costs a node, in bytes.
+        cost_bytes: u64,
+        /// The node that has it.
+        slow: NodeId,
+        /// When the new attempt would be done, in milliseconds.
+        node_left_ms: Option<u64>,
+        /// When the other would be, in milliseconds; `None` for never.
+        slow_left_ms: Option<u64>,
+    },
+}
+
+/// What a node leaves behind.
 #[derive(Debug, Default)]
+pub struct Left {
+    /// Attempts it had not answered.
+    pub attempts: Vec<AttemptId>,
+    /// Parts that were in its queue.
+    pub queued: Vec<(JobId, Queued)>,
+}
+
+/// The nodes, their queues and what each is busy with.
+#[derive(Debug)]
 pub struct Scheduler {
+    policy: Policy,
     nodes: BTreeMap<NodeId, Node>,
+    shares: Shares,
+    /// Mean of the measured speeds, in bytes a millisecond.
+    usual: f64,
+    /// Active nodes in the order in which they would be done with one more part.
+    by_with_more: BTreeSet<(u64, NodeId)>,
+    /// Nodes with parts in their queue, in the order in which they would be done with it.
+    by_queue: BTreeSet<(u64, NodeId)>,
+    /// Nodes with parts in flight, in the order in which they would be done with them.
+    by_granted: BTreeSet<(u64, NodeId)>,
+    /// All attempts in flight at parts that have several.
+    contested: BTreeMap<(JobId, PartNumber), Vec<(NodeId, AttemptId)>>,
 }
 
 impl Scheduler {
-    /// Welcomes a node.
-    pub fn join(&mut self, node: NodeId, hello: &Hello) {
-        let state = Node {
-            name: hello.name.clone(),
-            window_bytes: hello.body_budget_bytes,
-            granted: BTreeMap::new(),
-            granted_bytes: 0,
-        };
-        self.nodes.insert(node, state);
+    /// A scheduler without nodes.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            nodes: BTreeMap::new(),
+            shares: Shares::default(),
+            usual: USUAL_BYTES_PER_MS,
+            by_with_more: BTreeSet::new(),
+            by_queue: BTreeSet::new(),
+            by_granted: BTreeSet::new(),
+            contested: BTreeMap::new(),
+        }
     }
 
-    /// Forgets a node; returns what it had not answered.
-    pub fn leave(&mut self, node: NodeId) -> Vec<AttemptId> {
-        self.nodes.remove(&node).map_or_else(Vec::new, |node| node.granted.into_keys().collect())
+    /// Welcomes a node.
+    pub fn join(&mut self, id: NodeId, hello: Hello, now_ms: u64) {
+        self.nodes.insert(id, Node::new(hello, now_ms));
+        self.rank(id);
+    }
+
+    /// Forgets a node.
+    pub fn leave(&mut self, id: NodeId) -> Left {
+        let Some(mut node) = self.nodes.remove(&id) else { return Left::default() };
+        self.unrank(id, node.ranks);
+        let queued = self.withdraw(&mut node);
+        let attempts: Vec<AttemptId> = node.granted.into_keys().collect();
+        attempts.iter().for_each(|attempt| self.uncontest(id, *attempt));
+        Left { attempts, queued }
+    }
+
+    /// Takes a job in that has this weight against others.
+    pub fn begin(&mut self, job: JobId, weight: u64) {
+        self.shares.join(job, weight);
+    }
+
+    /// Takes a job's parts out of all queues; what is in flight stays until it is answered.
+    pub fn end(&mut self, job: JobId) {
+        let ids: Vec<NodeId> = self.nodes.keys().copied().collect();
+        for id in ids {
+            let node = self.nodes.get_mut(&id).expect("it was just listed");
+            if !node.withdraw(Some(job)).is_empty() {
+                self.rank(id);
+            }
+        }
+        self.shares.leave(job);
+    }
+
+    /// Puts a part in the queue that would be done with it first, at its front if it is urgent; whose queue that
+    /// is, or `None` without a node that takes parts.
+    pub fn deal(&mut self, job: JobId, part: Queued, is_urgent: bool) -> Option<NodeId> {
+        let (_, id) = *self.by_with_more.first()?;
+        self.queue(id, job, part, is_urgent);
+        Some(id)
+    }
+
+    /// Whether there is a node that takes parts.
+    #[must_use]
+    pub fn takes_parts(&self) -> bool {
+        !self.by_with_more.is_empty()
+    }
+
+    /// What the node should be granted next, taken out of whatever queue it was in; `None` when it has no room
+    /// or there is nothing for it.
+    pub fn next(&mut self, id: NodeId) -> Option<Next> {
+        let node = self.nodes.get_mut(&id)?;
+        let Some(job) = node.jobs().min_by_key(|job| self.shares.clock(*job)) else {
+            return self.steal(id).map(Next::Stolen).or_else(|| self.hedge(id));
+        };
+        node.peek(job, false).filter(|part| node.has_room(part.cost_bytes))?;
+        let part = node.take(job, false)?;
+        self.shares.unqueued(job);
+        self.rank(id);
+        Some(Next::Queued(job, part))
+    }
+
+    fn steal(&mut self, thief: NodeId) -> Option<Stolen> {
+        let (victim_us, victim) = *self.by_queue.last().filter(|_| self.policy.steals)?;
+        let (job, part) = self.last_of(victim)?;
+        let node = self.nodes.get(&thief).filter(|node| node.has_room(part.cost_bytes))?;
+        if node.done_us(part.cost_bytes, self.usual)? >= victim_us {
+            return None;
+        }
+        Some(self.take_last(thief, victim, job, part))
+    }
+
+    /// Moves a part from the queue that would last longest to the one that would be done first, if that is well
+    /// before: so a node that slows down loses its queue before others run dry.
+    pub fn level(&mut self) -> Option<Stolen> {
+        let (victim_us, victim) = *self.by_queue.last().filter(|_| self.policy.steals)?;
+        let (thief_us, thief) = *self.by_with_more.first()?;
+        let is_level = victim_us <= thief_us.saturating_add(thief_us / 10).saturating_add(LEVEL_SLACK_US);
+        if is_level || victim == thief {
+            return None;
+        }
+        let (job, part) = self.last_of(victim)?;
+        let stolen = self.take_last(thief, victim, job, part);
+        self.queue(thief, job, part, false);
+        Some(stolen)
+    }
+
+    /// The part a node would make last.
+    fn last_of(&self, id: NodeId) -> Option<(JobId, Queued)> {
+        let node = self.nodes.get(&id)?;
+        let job = node.jobs().max_by_key(|job| self.shares.clock(*job))?;
+        Some((job, node.peek(job, true)?))
+    }
+
+    fn take_last(&mut self, thief: NodeId, victim: NodeId, job: JobId, part: Queued) -> Stolen {
+        let left = |id: NodeId| Some(self.nodes.get(&id)?.left_us(self.usual)? / 1_000);
+        let (thief_left_ms, victim_left_ms) = (left(thief), left(victim));
+        let node = self.nodes.get_mut(&victim).expect("its queue was just looked at");
+        node.take(job, true);
+        self.shares.unqueued(job);
+        self.rank(victim);
+        Stolen { job, part, thief, victim, thief_left_ms, victim_left_ms }
+    }
+
+    fn hedge(&mut self, id: NodeId) -> Option<Next> {
+        let node = self.nodes.get(&id).filter(|_| self.policy.hedges)?;
+        for (slow_us, slow) in self.by_granted.iter().rev().take(HEDGE_LOOKS) {
+            let grants = self.nodes.get(slow)?.granted.iter();
+            // The one granted last has come least far.
+            let lone = grants.filter(|(_, grant)| !grant.is_contested).max_by_key(|(_, grant)| grant.order);
+            let Some((attempt, grant)) = lone.filter(|_| *slow != id) else { continue };
+            if !node.has_room(grant.cost_bytes) {
+                return None;
+            }
+            let mine_us = node.done_us(grant.cost_bytes, self.usual)?.saturating_add(HEDGE_US);
+            if mine_us.saturating_mul(HEDGE_GAIN) >= *slow_us {
+                return None;
+            }
+            return Some(Next::Hedge {
+                attempt: *attempt,
+                cost_bytes: grant.cost_bytes,
+                slow: *slow,
+                node_left_ms: Some(mine_us / 1_000),
+                slow_left_ms: (*slow_us < u64::MAX).then_some(slow_us / 1_000),
+            });
+        }
+        None
+    }
+
+    /// Notes that the node was granted an attempt at a part of this cost.
+    pub fn grant(&mut self, id: NodeId, attempt: AttemptId, cost_bytes: u64, now_ms: u64) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.grant(attempt, cost_bytes, false, now_ms);
+            self.shares.granted(attempt.job, cost_bytes);
+            self.rank(id);
+        }
+    }
+
+    /// Notes that there are now two attempts at the part that `slow` has, or that there need not be another.
+    pub fn contest(&mut self, slow: NodeId, attempt: AttemptId, rival: Option<(NodeId, AttemptId)>) {
+        let both = [Some((slow, attempt)), rival];
+        for (id, attempt) in both.into_iter().flatten() {
+            let grant = self.nodes.get_mut(&id).and_then(|node| node.granted.get_mut(&attempt));
+            let Some(grant) = grant else { continue };
+            grant.is_contested = true;
+            let rivals = self.contested.entry((attempt.job, attempt.part)).or_default();
+            if !rivals.contains(&(id, attempt)) {
+                rivals.push((id, attempt));
+            }
+        }
     }
 
     /// Notes that the node has answered an attempt; `false` when it did not have it.
-    pub fn settle(&mut self, node: NodeId, attempt: AttemptId) -> bool {
-        let Some(node) = self.nodes.get_mut(&node) else { return false };
-        let size = node.granted.remove(&attempt);
-        node.granted_bytes -= size.unwrap_or(0);
-        size.is_some()
+    pub fn settle(&mut self, id: NodeId, attempt: AttemptId) -> bool {
+        let had_it = self.nodes.get_mut(&id).is_some_and(|node| node.settle(attempt));
+        if had_it {
+            self.uncontest(id, attempt);
+            self.rank(id);
+        }
+        had_it
     }
 
-    /// The node to be given a part that costs `bytes` bytes: the one with most room among those that have room
-    /// for it. A node with nothing to do has room for any part.
-    #[must_use]
-    pub fn place(&self, bytes: u64) -> Option<NodeId> {
-        let fits = |node: &&Node| node.granted_bytes + bytes <= node.window_bytes || node.granted.is_empty();
-        self.nodes
-            .iter()
-            .filter(|(_, node)| node.window_bytes > 0 && fits(node))
-            .max_by_key(|(_, node)| node.window_bytes.saturating_sub(node.granted_bytes))
-            .map(|(id, _)| *id)
+    fn uncontest(&mut self, id: NodeId, attempt: AttemptId) {
+        let key = (attempt.job, attempt.part);
+        let Some(rivals) = self.contested.get_mut(&key) else { return };
+        rivals.retain(|rival| *rival != (id, attempt));
+        match rivals.as_slice() {
+            [] => drop(self.contested.remove(&key)),
+            // The only one left may be hedged again.
+            [(last, attempt)] => {
+                let grant = self.nodes.get_mut(last).and_then(|node| node.granted.get_mut(attempt));
+                grant.into_iter().for_each(|grant| grant.is_contested = false);
+            }
+            _ => {}
+        }
     }
 
-    /// Notes that the node was granted an attempt at a part that costs `bytes` bytes.
-    ///
-    /// # Panics
-    /// When there is no such node: only what [`Scheduler::place`] answered may be granted to.
-    pub fn grant(&mut self, node: NodeId, attempt: AttemptId, bytes: u64) {
-        let node = self.nodes.get_mut(&node).expect("parts are granted to nodes that joined");
-        node.granted.insert(attempt, bytes);
-        node.granted_bytes += bytes;
+    /// Other attempts in flight at a part.
+    pub fn rivals(&self, job: JobId, part: PartNumber) -> &[(NodeId, AttemptId)] {
+        self.contested.get(&(job, part)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Takes in how a node is; parts that were in its queue, when it has begun to drain.
+    pub fn heard(&mut self, id: NodeId, vitals: Vitals, now_ms: u64) -> Vec<(JobId, Queued)> {
+        let Some(mut node) = self.nodes.remove(&id) else { return Vec::new() };
+        let was = node.state;
+        node.state = if vitals.is_draining { NodeState::Draining } else { NodeState::Active };
+        node.heard(vitals, now_ms);
+        let drains = node.state == NodeState::Draining && was != NodeState::Draining;
+        let queued = if drains { self.withdraw(&mut node) } else { Vec::new() };
+        self.nodes.insert(id, node);
+        self.rank(id);
+        queued
+    }
+
+    /// Notes that a node is not heard of; parts that were in its queue.
+    pub fn silence(&mut self, id: NodeId) -> Vec<(JobId, Queued)> {
+        let Some(mut node) = self.nodes.remove(&id) else { return Vec::new() };
+        node.state = NodeState::Silent;
+        let queued = self.withdraw(&mut node);
+        self.nodes.insert(id, node);
+        self.rank(id);
+        queued
+    }
+
+    /// Notes that a node that was not heard of is there again.
+    pub fn found(&mut self, id: NodeId, now_ms: u64) {
+        if let Some(node) = self.nodes.get_mut(&id).filter(|node| node.state == NodeState::Silent) {
+            (node.state, node.heard_ms) = (NodeState::Active, now_ms);
+            self.rank(id);
+        }
+    }
+
+    /// Takes it that `ms` milliseconds in which nobody listened were not silence.
+    pub fn excuse(&mut self, ms: u64) {
+        self.nodes.values_mut().for_each(|node| node.heard_ms += ms);
+    }
+
+    /// Milliseconds since each node was heard of, with whether it counts as silent already.
+    pub fn silences(&self, now_ms: u64) -> impl Iterator<Item = (NodeId, u64, bool)> {
+        let silence = move |(id, node): (&NodeId, &Node)| {
+            (*id, now_ms.saturating_sub(node.heard_ms), node.state == NodeState::Silent)
+        };
+        self.nodes.iter().map(silence)
+    }
+
+    /// Looks at all speeds again; the nodes that could take a part, those with most to do first.
+    pub fn survey(&mut self) -> Vec<NodeId> {
+        let measured: Vec<f64> = self.nodes.values().filter_map(Node::measured_bytes_per_ms).collect();
+        if !measured.is_empty() {
+            self.usual = (measured.iter().sum::<f64>() / measured.len() as f64).max(1.0);
+        }
+        let ids: Vec<NodeId> = self.nodes.keys().copied().collect();
+        ids.iter().for_each(|id| self.rank(*id));
+        ids.into_iter().filter(|id| self.nodes.get(id).is_some_and(|node| node.has_room(1))).collect()
+    }
+
+    fn queue(&mut self, id: NodeId, job: JobId, part: Queued, is_urgent: bool) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.queue(job, part, is_urgent);
+            self.shares.queued(job);
+            self.rank(id);
+        }
+    }
+
+    fn withdraw(&mut self, node: &mut Node) -> Vec<(JobId, Queued)> {
+        let parts = node.withdraw(None);
+        parts.iter().for_each(|(job, _)| self.shares.unqueued(*job));
+        parts
+    }
+
+    /// Puts a node where it now belongs in all orders.
+    fn rank(&mut self, id: NodeId) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let ranks = node.rank(self.usual, PART_BYTES_DEFAULT);
+        if node.ranks == Some(ranks) {
+            return;
+        }
+        let before = node.ranks.replace(ranks);
+        self.unrank(id, before);
+        self.by_with_more.extend(ranks.with_more_us.map(|us| (us, id)));
+        self.by_queue.extend(ranks.queue_us.map(|us| (us, id)));
+        self.by_granted.extend(ranks.granted_us.map(|us| (us, id)));
+    }
+
+    fn unrank(&mut self, id: NodeId, ranks: Option<Ranks>) {
+        let Some(ranks) = ranks else { return };
+        ranks.with_more_us.map(|us| self.by_with_more.remove(&(us, id)));
+        ranks.queue_us.map(|us| self.by_queue.remove(&(us, id)));
+        ranks.granted_us.map(|us| self.by_granted.remove(&(us, id)));
     }
 
     /// The nodes that have not yet answered attempts chosen by `of`.
@@ -79,13 +414,24 @@ impl Scheduler {
 
     /// The name a node gave itself.
     #[must_use]
-    pub fn name(&self, node: NodeId) -> &str {
-        self.nodes.get(&node).map_or("", |node| &node.name)
+    pub fn name(&self, id: NodeId) -> &str {
+        self.nodes.get(&id).map_or("", Node::name)
     }
 
     /// The smallest window of all nodes, in bytes: what every part must fit.
     #[must_use]
     pub fn smallest_window(&self) -> Option<u64> {
-        self.nodes.values().map(|node| node.window_bytes).min()
+        self.nodes.values().map(Node::window_bytes).min()
+    }
+
+    /// All nodes.
+    pub fn ids(&self) -> impl Iterator<Item = NodeId> {
+        self.nodes.keys().copied()
+    }
+
+    /// How all nodes are.
+    #[must_use]
+    pub fn views(&self) -> Vec<NodeView> {
+        self.nodes.values().map(Node::view).collect()
     }
 }

@@ -2,8 +2,7 @@
 
 use std::collections::VecDeque;
 
-use proto::batch::{Assignment, Upload};
-use proto::job::JobId;
+use proto::batch::{Assignment, AttemptId, Upload};
 use proto::limits::part_cost_bytes;
 use proto::plan::{PartWork, Piece};
 
@@ -60,6 +59,11 @@ impl Window {
         }
     }
 
+    /// Follows the node's requests in flight.
+    pub fn follow(&mut self, concurrency: usize) {
+        self.requests_max = concurrency.saturating_mul(ROUNDS_AHEAD);
+    }
+
     /// How much of it no part begun has, in bytes.
     #[must_use]
     pub fn room_bytes(&self) -> u64 {
@@ -98,19 +102,24 @@ impl Window {
         self.begun_parts -= 1;
     }
 
-    /// Takes out everything of a job that has not begun.
-    pub fn surrender(&mut self, job: JobId) -> Vec<Assignment> {
-        let (gone, kept) =
-            std::mem::take(&mut self.waiting).into_iter().partition::<Vec<_>, _>(|(_, a)| a.id.job == job);
-        self.waiting = kept.into();
-        gone.into_iter().map(|(_, assignment)| assignment).collect()
+    /// Takes out what has not begun and `is_gone`.
+    pub fn surrender(&mut self, is_gone: impl Fn(AttemptId) -> bool) -> Vec<AttemptId> {
+        let mut gone = Vec::new();
+        self.waiting.retain(|(_, assignment)| {
+            let is_gone = is_gone(assignment.id);
+            if is_gone {
+                gone.push(assignment.id);
+            }
+            !is_gone
+        });
+        gone
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proto::batch::AttemptId;
+    use proto::job::JobId;
     use proto::location::Location;
     use proto::plan::PartNumber;
 
@@ -168,13 +177,12 @@ mod tests {
     }
 
     #[test]
-    fn only_the_cancelled_job_is_surrendered() {
+    fn only_what_is_gone_is_surrendered() {
         let mut window = Window::new(10, 10);
         queue(&mut window, [(1, 1), (2, 2), (1, 3)].map(|(job, number)| part(job, number, 10, 0)));
         assert_eq!(begun(&mut window), [1]);
-        let gone: Vec<u32> =
-            window.surrender(JobId(1)).iter().map(|assignment| assignment.id.part.0).collect();
-        assert_eq!(gone, [3]);
+        let gone = window.surrender(|id| id.job == JobId(1));
+        assert_eq!(gone.iter().map(|id| id.part.0).collect::<Vec<_>>(), [3]);
         end(&mut window, 10);
         assert_eq!(begun(&mut window), [2]);
     }

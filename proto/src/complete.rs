@@ -13,6 +13,8 @@ pub struct CompletedPart {
     pub number: PartNumber,
     /// Its ETag, without quotes.
     pub etag: String,
+    /// Its CRC-32.
+    pub crc32: u32,
 }
 
 /// Everything CompleteMultipartUpload needs. S3 verifies size and CRC before the archive exists.
@@ -22,6 +24,9 @@ pub struct Completion {
     pub upload: Upload,
     /// All parts, numbered from 1 without gaps.
     pub parts: Vec<CompletedPart>,
+    /// Parts that had more than one attempt: whichever reached S3 last, its ETag counts, and that one may not
+    /// be the one reported (the bytes are the same, but under SSE-KMS the ETag differs each time).
+    pub contested: Vec<PartNumber>,
     /// CRC and size of the whole archive.
     pub archive: Crc,
     /// Fail if there is an object at the destination.

@@ -1,6 +1,7 @@
 //! What a job is asked to do, and how it went.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,8 +9,39 @@ use crate::failure::Failure;
 use crate::location::{Location, Source};
 
 /// Names one job among all of a coordinator's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub u64);
+
+// In JSON as people see it: many readers of JSON take large numbers for floating ones.
+impl Serialize for JobId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for JobId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        } else {
+            u64::deserialize(deserializer).map(Self)
+        }
+    }
+}
+
+impl FromStr for JobId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_id = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = u64::from_str_radix(text, 16).ok().filter(|_| is_id);
+        number.map(Self).ok_or_else(|| format!("`{text}` is no job: an id has 16 hexadecimal digits"))
+    }
+}
 
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,6 +74,43 @@ impl FromStr for UnsafeNames {
     }
 }
 
+/// How much of the fleet a job gets while others want it too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Priority {
+    /// A quarter of what a normal job gets; begins after all others that wait.
+    Low,
+    /// An equal share.
+    #[default]
+    Normal,
+    /// Four times what a normal job gets; begins before all others that wait.
+    High,
+}
+
+impl Priority {
+    /// Its share, relative to others.
+    #[must_use]
+    pub fn weight(self) -> u64 {
+        match self {
+            Self::Low => 1,
+            Self::Normal => 4,
+            Self::High => 16,
+        }
+    }
+}
+
+impl FromStr for Priority {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "low" => Ok(Self::Low),
+            "normal" => Ok(Self::Normal),
+            "high" => Ok(Self::High),
+            _ => Err(format!("`{text}` is none of low, normal, high")),
+        }
+    }
+}
+
 /// One archive to be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobSpec {
@@ -62,6 +131,8 @@ pub struct JobSpec {
     pub part_bytes: Option<u64>,
     /// What to do with unsafe names.
     pub unsafe_names: UnsafeNames,
+    /// How much of the fleet it gets while others want it too.
+    pub priority: Priority,
 }
 
 /// How far a job has come.
@@ -84,8 +155,10 @@ pub struct Progress {
 /// What a job is doing; a job moves only rightwards, or to `Aborting` from anywhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Stage {
-    /// Listing sources; parts already planned are being transferred.
+    /// Waiting for other jobs to end.
     #[default]
+    Waiting,
+    /// Listing sources; parts already planned are being transferred.
     Listing,
     /// Everything is planned; parts are being transferred.
     Transferring,
@@ -128,23 +201,14 @@ pub struct Summary {
     pub skipped_count: u64,
     /// Things the person should know although the archive is right.
     pub warnings: Vec<String>,
+    /// Milliseconds from submission until it began.
+    pub waiting_ms: u64,
+    /// Milliseconds from submission until the first part was uploaded.
+    pub first_part_ms: u64,
     /// Milliseconds from submission until the listing ended.
     pub listing_ms: u64,
     /// Milliseconds from submission until the last part was uploaded.
     pub transfer_ms: u64,
     /// Milliseconds from submission until the archive was there.
     pub total_ms: u64,
-    /// What each node did.
-    pub nodes: Vec<NodeShare>,
-}
-
-/// One node's share of a job.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NodeShare {
-    /// The node's name.
-    pub name: String,
-    /// Parts it uploaded.
-    pub parts: u64,
-    /// Archive bytes it uploaded.
-    pub bytes: u64,
 }

@@ -15,7 +15,7 @@
 //! | body | one entry's bytes within one part |
 //! | batch | parts granted to one node together |
 //! | attempt | one try at one part by one node |
-//! | report | what a node says back: attempts done or failed, and its room for more |
+//! | report | what a node says back: attempts done, failed or returned, and how it is |
 //! | directory | the central directory and end records: the archive's last bytes, made as ordinary parts |
 //! | job | one archive from submission to completion, failure or cancellation |
 //!
@@ -25,6 +25,7 @@
 
 pub mod archive;
 pub mod crc;
+pub mod explain;
 pub mod failure;
 pub mod job;
 pub mod limits;
@@ -38,6 +39,10 @@ pub mod plan;
 pub mod batch;
 pub mod part;
 pub mod report;
+
+pub mod link;
 pub mod session;
+pub mod view;
+pub mod wire;
 
 pub mod complete;

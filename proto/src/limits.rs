@@ -61,6 +61,78 @@ pub const PROCESS_OVERHEAD_BYTES: u64 = 40 * MIB;
 
 /// Bounded depth of the channel between a node and its coordinator, in messages.
 pub const SESSION_QUEUE_MESSAGES: usize = 64;
+/// Size aimed at for one frame of a session, in bytes: larger ones would hold up what comes behind them.
+pub const FRAME_BYTES_AIM: usize = 256 * 1_024;
+/// Most items in one frame of a session.
+pub const FRAME_ITEMS_MAX: usize = 256;
+/// Longest message to a node, in bytes. It holds at least one part's literal bytes, of which there are at most
+/// `LITERAL_BYTES_AIM` and an entry's headers more, and as many objects as fit 5 MiB when each is tiny.
+pub const MESSAGE_TO_NODE_BYTES_MAX: usize = 64 << 20;
+/// Longest message from a node, in bytes. It holds at least one part's CRCs, at most 16 bytes for each object.
+pub const MESSAGE_FROM_NODE_BYTES_MAX: usize = 4 << 20;
+/// After this many literal bytes a part is closed, once S3 allows, because they travel to the node.
+pub const LITERAL_BYTES_AIM: u64 = 8 * MIB;
+/// Longest name of a node, in bytes: that of a DNS name, because certificates carry it.
+pub const NODE_NAME_BYTES_MAX: usize = 253;
+
+/// Time between two reports of a node that has nothing to say, in milliseconds.
+pub const HEARTBEAT_MS: u64 = 500;
+/// Silence after which a node is given nothing more and its queue goes to others, in milliseconds.
+pub const SUSPECT_MS: u64 = 2_500;
+/// Silence after which a node is lost and its attempts are made by others, in milliseconds.
+pub const SILENCE_MS: u64 = 8_000;
+
+/// Nodes a coordinator takes unless told otherwise.
+pub const NODES_MAX_DEFAULT: usize = 2_000;
+/// Jobs in progress at a time unless told otherwise: each holds its plan, about 150 bytes an entry.
+pub const JOBS_RUNNING_DEFAULT: usize = 16;
+/// Jobs waiting to begin unless told otherwise.
+pub const JOBS_WAITING_DEFAULT: usize = 1_000;
+/// Ended jobs whose reports are kept.
+pub const JOBS_REMEMBERED: usize = 1_000;
+/// Decisions kept of one job for its report; the rest is counted.
+pub const DECISIONS_MAX: usize = 2_000;
+/// Attempts at one part that may be lost with their nodes before its job fails: a part that ends every node
+/// it meets must not end them all.
+pub const PART_LOSSES_MAX: u32 = 8;
+
+/// Time to reach a coordinator, its address looked up included, in milliseconds.
+pub const CONNECT_DEADLINE_MS: u64 = 3_000;
+/// Time from being connected to a valid Hello at the coordinator, and to its answer at the node, in milliseconds.
+pub const HELLO_DEADLINE_MS: u64 = 5_000;
+/// Most a connection may send before its Hello is found valid, TLS included, in bytes: certificates and a Hello
+/// take less than a tenth.
+pub const GREETING_BYTES_MAX: usize = 64 << 10;
+/// Connections without a valid Hello at a time unless told otherwise.
+pub const UNGREETED_MAX_DEFAULT: usize = 1_024;
+/// When there are that many, time after which one that has sent nothing makes room for a new one, in
+/// milliseconds: a node speaks as soon as it is connected.
+pub const SILENT_GRACE_MS: u64 = 250;
+/// Likewise for one that has sent something, in milliseconds.
+pub const SLOW_GRACE_MS: u64 = 1_000;
+/// Longest headers of a request, in bytes.
+pub const HEADER_BYTES_MAX: u32 = 8 << 10;
+/// Quiet time after which a connection is asked whether it is alive, in milliseconds.
+pub const KEEPALIVE_MS: u64 = 3_000;
+/// Time it has to answer, in milliseconds.
+pub const KEEPALIVE_TIMEOUT_MS: u64 = 4_000;
+/// Time a closed connection has to bring out what was sent before, in milliseconds.
+pub const LINGER_MS: u64 = 1_000;
+/// Bytes the other side may send ahead of what was read.
+pub const WINDOW_BYTES: u32 = 2 << 20;
+/// Messages waiting to be sent on one connection.
+pub const OUTGOING_MESSAGES: usize = 8;
+
+/// Orders that may wait for one node, sent or not, before it is given up: it has not taken any for long.
+pub const ORDERS_PENDING_MAX: usize = 10_000;
+/// Connections to the job API at a time; more wait in the system's queue.
+pub const API_CONNECTIONS_MAX: usize = 256;
+/// Longest body of a request to the job API, in bytes: a thousand sources with the longest keys.
+pub const API_BODY_BYTES_MAX: usize = 1 << 20;
+/// Longest record of an upload in a coordinator's state, in bytes.
+pub const JOURNAL_RECORD_BYTES_MAX: u64 = 64 << 10;
+/// Most records of uploads that are looked at when a coordinator starts: it leaves one for each job in progress.
+pub const JOURNAL_RECORDS_MAX: usize = 10_000;
 
 const _: () = assert!(PART_BYTES_MIN <= PART_BYTES_DEFAULT && PART_BYTES_DEFAULT <= PART_BYTES_MAX);
 const _: () = assert!(DIRECTORY_PART_BYTES >= PART_BYTES_MIN);

@@ -2,13 +2,52 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::batch::AttemptId;
 use crate::part::{PartDone, PartFailed};
+use crate::requests::{RequestClass, RequestCounts};
 
-/// What became of attempts since the last report.
+/// What became of attempts since the last report, and how the node is. Every attempt is answered once: as
+/// done, failed or returned.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Attempts finished since the last report.
     pub done: Vec<PartDone>,
-    /// Attempts given up since the last report, cancelled ones included: every attempt is answered once.
+    /// Attempts given up since the last report, because something failed.
     pub failed: Vec<PartFailed>,
+    /// Attempts dropped since the last report, though nothing failed: revoked, cancelled, or not begun when the
+    /// node began to drain.
+    pub returned: Vec<AttemptId>,
+    /// How the node is.
+    pub vitals: Vitals,
+}
+
+/// How a node is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vitals {
+    /// Bytes of parts moved since the node started: each counts half when it has been fetched, or stood in the
+    /// plan, and half when it has been uploaded. Only ever grows.
+    pub moved_bytes: u64,
+    /// Bytes of parts still to be moved, counted likewise, of all attempts the node holds.
+    pub left_bytes: u64,
+    /// Requests it keeps in flight at most, at present.
+    pub concurrency: u32,
+    /// Whether it takes no more parts, because it is about to leave.
+    pub is_draining: bool,
+    /// Requests sent since the node started.
+    pub requests: RequestCounts,
+    /// Answers since the last report that asked to slow down.
+    pub throttled: Vec<Throttled>,
+}
+
+/// S3 asked a node to slow down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Throttled {
+    /// The bucket.
+    pub bucket: String,
+    /// What it was asked for.
+    pub class: RequestClass,
+    /// How often it said so.
+    pub refused: u64,
+    /// How many requests of this class it was sent in the same time, those refused included.
+    pub sent: u64,
 }

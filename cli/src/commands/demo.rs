@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use proto::failure::{Failure, FailureKind};
-use proto::job::{JobSpec, UnsafeNames};
+use proto::job::{JobSpec, Priority, UnsafeNames};
 use proto::limits::{NODE_CONCURRENCY_DEFAULT, NODE_MEMORY_DEFAULT};
 use proto::location::{Location, Source, parse_source};
 use proto_s3::{Keys, Options};
@@ -21,6 +21,7 @@ use crate::failures::{internal, usage};
 use crate::local::Fleet;
 use crate::output::{Voice, count, rate, size};
 use crate::signals::Signals;
+use crate::summary::times;
 
 /// One in thirty of the population all published results are about: 3,000 objects of about 5 MB.
 const PHOTOS: u64 = 100;
@@ -52,6 +53,7 @@ pub(crate) async fn run(args: DemoArgs, voice: Voice) -> Result<ExitCode, Failur
         no_overwrite: true,
         part_bytes: None,
         unsafe_names: UnsafeNames::Map,
+        priority: Priority::default(),
     };
 
     let nodes = usize::from(args.nodes);
@@ -152,15 +154,8 @@ fn load(twin: &Twin, prefix: &str, dir: &Path, left: &mut u64) -> u64 {
 }
 
 fn where_the_time_went(made: &Made) -> String {
-    let summary = &made.summary;
-    let seconds = |ms: u64| format!("{:.2} s", ms as f64 / 1e3);
-    let mut text = format!(
-        "time: listed after {}, all parts there after {}, complete after {}",
-        seconds(summary.listing_ms),
-        seconds(summary.transfer_ms),
-        seconds(summary.total_ms),
-    );
-    for node in &summary.nodes {
+    let mut text = times(&made.summary);
+    for node in &made.nodes {
         text.push_str(&format!("\n{}: {}, {}", node.name, count(node.parts, "part"), size(node.bytes)));
     }
     text

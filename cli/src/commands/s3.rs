@@ -36,6 +36,9 @@ pub(crate) async fn run(args: S3Args, voice: Voice) -> Result<ExitCode, Failure>
     args.fault.iter().cloned().for_each(|fault| twin.add_fault(fault));
     args.deny.iter().cloned().for_each(|denial| twin.deny(denial));
     twin.set_model(args.model.iter().copied().collect());
+    for throttle in &args.throttle {
+        twin.throttle(throttle.client.clone(), throttle.bytes_per_second);
+    }
     let refused =
         |error| Failure::new(FailureKind::BadRequest, format!("cannot listen on {}: {error}", args.listen));
     let server = twin.serve(TcpListener::bind(args.listen).await.map_err(refused)?).map_err(refused)?;

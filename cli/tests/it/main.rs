@@ -1,7 +1,10 @@
 //! The program end to end, against S3's twin on a free port: what it makes, and what it does when it cannot.
 
 mod bad_input;
+mod certs;
+mod config;
 mod failures;
+mod fleet;
 mod layouts;
 mod memory;
 mod peers;
@@ -9,4 +12,5 @@ mod pinning;
 mod readers;
 mod signals;
 mod support;
+mod verbs;
 mod verifying;

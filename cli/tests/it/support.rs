@@ -145,6 +145,11 @@ impl Running {
         read_to_string(&self.stderr).expect("UTF-8")
     }
 
+    /// What it has printed so far on standard output.
+    pub(crate) fn stdout(&self) -> String {
+        read_to_string(&self.stdout).expect("UTF-8")
+    }
+
     /// Whether it has ended by itself.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("it is our child").is_some()
@@ -169,8 +174,7 @@ impl Running {
         }
         let status = self.child.wait().expect("it is our child");
         let code = status.code().unwrap_or_else(|| -status.signal().unwrap_or_default());
-        let stdout = read_to_string(&self.stdout).expect("UTF-8");
-        Ended { code, stdout, stderr: self.stderr(), took: since.elapsed() }
+        Ended { code, stdout: self.stdout(), stderr: self.stderr(), took: since.elapsed() }
     }
 }
 

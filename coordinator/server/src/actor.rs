@@ -1,141 +1,85 @@
-//! The coordinator's actor, and the handle others hold of it.
+//! The coordinator's actor: carries events to the machine and its effects to S3 and the nodes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
-use coordinator::machine::{Effect, Event, Machine};
+use coordinator::machine::{Effect, Event, Machine, Question, Settings};
 use coordinator::scheduler::NodeId;
+use proto::explain::Explanation;
 use proto::failure::{Failure, FailureKind};
-use proto::job::{JobId, JobSpec, Outcome, Progress};
-use proto::limits::SESSION_QUEUE_MESSAGES;
+use proto::job::{JobId, JobSpec, Outcome};
+use proto::limits::JOBS_REMEMBERED;
 use proto::report::Report;
 use proto::session::{Hello, Order};
+use proto::view::{Ended, JobView};
 use proto_s3::S3;
-use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::create::Suspects;
+use crate::journal::Journal;
+use crate::pump::Handled;
 use crate::questions::ask;
 
-/// A running coordinator.
-#[derive(Clone, Debug)]
-pub struct Coordinator {
-    actor: ActorRef<Message>,
-}
-
-/// A node's end of its session.
-#[derive(Debug)]
-pub struct Session {
-    /// What the coordinator wants; closes when the coordinator is gone.
-    pub orders: mpsc::Receiver<Order>,
-    /// What the node says; the node is lost when this closes.
-    pub reports: mpsc::Sender<Report>,
-}
-
-/// A submitted job.
-#[derive(Debug)]
-pub struct Job {
-    /// Its id.
-    pub id: JobId,
-    outcome: oneshot::Receiver<Outcome>,
-}
-
-impl Job {
-    /// Waits for the job to end.
-    pub async fn outcome(&mut self) -> Outcome {
-        let message = "the coordinator stopped unexpectedly; an unfinished upload may remain";
-        let failure = Failure::new(FailureKind::Internal, message);
-        let gone = || Outcome::Failed { failure, left_behind: Vec::new() };
-        (&mut self.outcome).await.unwrap_or_else(|_| gone())
-    }
-}
-
-impl Coordinator {
-    /// Starts a coordinator without nodes or jobs.
-    ///
-    /// # Errors
-    /// When the actor cannot be started.
-    pub async fn start(s3: S3) -> Result<Self, SpawnErr> {
-        let (actor, _) = Actor::spawn(None, CoordinatorActor, s3).await?;
-        Ok(Self { actor })
-    }
-
-    /// Welcomes a node.
-    #[must_use]
-    pub fn connect(&self, hello: Hello) -> Session {
-        let node = NodeId(rand::random());
-        let (order_sender, orders) = mpsc::channel(SESSION_QUEUE_MESSAGES);
-        let (reports, mut report_receiver) = mpsc::channel(SESSION_QUEUE_MESSAGES);
-        let actor = self.actor.clone();
-        // Before anything else is: a job submitted next must be planned for this node.
-        let mut alive = actor.cast(Message::Joined(node, hello, order_sender)).is_ok();
-        tokio::spawn(async move {
-            while alive && let Some(report) = report_receiver.recv().await {
-                alive = actor.cast(Message::Event(Event::Reported(node, report))).is_ok();
-            }
-            // Fails only when the coordinator is gone, which then needs no telling.
-            let _ = actor.cast(Message::Lost(node));
-        });
-        Session { orders, reports }
-    }
-
-    /// Submits a job.
-    #[must_use]
-    pub fn submit(&self, spec: JobSpec) -> Job {
-        let id = JobId(rand::random());
-        let (ended, outcome) = oneshot::channel();
-        // If the coordinator is gone, `ended` is dropped and the outcome says so.
-        let _ = self.actor.cast(Message::Submit(id, spec, ended));
-        Job { id, outcome }
-    }
-
-    /// Asks for a job to be ended; its outcome tells when nothing of it is left.
-    pub fn cancel(&self, id: JobId) {
-        let _ = self.actor.cast(Message::Event(Event::Cancelled(id)));
-    }
-
-    /// How far a job has come; `None` when it has ended.
-    pub async fn progress(&self, id: JobId) -> Option<Progress> {
-        let (reply, answer) = oneshot::channel();
-        let _ = self.actor.cast(Message::Progress(id, reply));
-        answer.await.ok().flatten()
-    }
-}
-
 pub(crate) enum Message {
+    Tick(Handled),
     Event(Event),
+    Submit(JobId, Box<JobSpec>, oneshot::Sender<Outcome>),
+    Joined(NodeId, Hello, mpsc::Sender<Order>),
+    Reported(NodeId, Vec<Report>, Handled),
+    Lost(NodeId),
     /// S3 answered the request for an upload, after answers were lost.
     Suspects(JobId, Suspects),
-    Submit(JobId, JobSpec, oneshot::Sender<Outcome>),
-    Joined(NodeId, Hello, mpsc::Sender<Order>),
-    Lost(NodeId),
-    Progress(JobId, oneshot::Sender<Option<Progress>>),
+    /// All that a job may have left is known, and no record of it remains.
+    Settled(JobId, Outcome),
+    Look(Box<dyn FnOnce(&State) + Send>),
+    Stop,
+    /// Something that the actor waits for will never come.
+    Broken(String),
 }
 
-struct CoordinatorActor;
+pub(crate) struct CoordinatorActor;
 
-struct State {
+pub(crate) struct Start {
+    pub(crate) s3: S3,
+    pub(crate) settings: Settings,
+    pub(crate) journal: Option<Journal>,
+}
+
+pub(crate) struct State {
     s3: S3,
-    machine: Machine,
+    journal: Option<Journal>,
+    pub(crate) machine: Machine,
     started: Instant,
     nodes: BTreeMap<NodeId, mpsc::Sender<Order>>,
+    /// Who waits for which job; every job that is not settled is here.
     waiting: BTreeMap<JobId, oneshot::Sender<Outcome>>,
     suspects: BTreeMap<JobId, Suspects>,
+    /// Jobs of which the journal has, or may have, a record.
+    recorded: BTreeSet<JobId>,
+    /// The last that ended, the latest first. Those not settled have no outcome yet.
+    remembered: VecDeque<Ended>,
+    is_stopping: bool,
 }
 
 impl Actor for CoordinatorActor {
     type Msg = Message;
     type State = State;
-    type Arguments = S3;
+    type Arguments = Start;
 
-    async fn pre_start(&self, _myself: ActorRef<Message>, s3: S3) -> Result<State, ActorProcessingErr> {
+    async fn pre_start(&self, _: ActorRef<Message>, start: Start) -> Result<State, ActorProcessingErr> {
         Ok(State {
-            s3,
-            machine: Machine::default(),
+            s3: start.s3,
+            journal: start.journal,
+            machine: Machine::new(start.settings),
             started: Instant::now(),
             nodes: BTreeMap::new(),
             waiting: BTreeMap::new(),
             suspects: BTreeMap::new(),
+            recorded: BTreeSet::new(),
+            remembered: VecDeque::new(),
+            is_stopping: false,
         })
     }
 
@@ -145,75 +89,154 @@ impl Actor for CoordinatorActor {
         message: Message,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        let event = match message {
-            Message::Event(event) => event,
-            Message::Suspects(id, suspects) => {
-                state.suspects.insert(id, suspects);
-                return Ok(());
-            }
-            Message::Submit(id, spec, ended) => {
-                tracing::info!(job = %id, sources = spec.sources.len(), destination = %spec.destination, "job submitted");
-                state.waiting.insert(id, ended);
-                Event::Submitted(id, spec)
-            }
+        match message {
+            Message::Tick(_handled) => state.happened(Event::Tick, &myself),
+            Message::Event(event) => state.happened(event, &myself),
+            Message::Submit(id, spec, ended) => state.submit(id, *spec, ended, &myself),
             Message::Joined(node, hello, orders) => {
                 tracing::info!(node = hello.name, window_bytes = hello.body_budget_bytes, "node joined");
                 state.nodes.insert(node, orders);
-                Event::NodeJoined(node, hello)
+                state.happened(Event::NodeJoined(node, hello), &myself);
+            }
+            Message::Reported(node, reports, _handled) => {
+                for report in reports {
+                    state.happened(Event::Reported(node, report), &myself);
+                }
             }
             Message::Lost(node) => {
-                tracing::info!(?node, "node left");
-                state.nodes.remove(&node);
-                Event::NodeLost(node)
+                // Unless it was given up before.
+                if state.nodes.remove(&node).is_some() {
+                    tracing::info!(?node, "node left");
+                    state.happened(Event::NodeLost(node), &myself);
+                }
             }
-            Message::Progress(id, reply) => {
-                // Whoever asked may have stopped waiting.
-                let _ = reply.send(state.machine.progress(id));
-                return Ok(());
+            Message::Suspects(id, suspects) => {
+                state.suspects.insert(id, suspects);
             }
-        };
-        let now_ms = state.started.elapsed().as_millis() as u64;
-        for effect in state.machine.handle(event, now_ms) {
-            state.carry_out(effect, &myself).await;
+            Message::Settled(id, outcome) => state.settle(id, outcome),
+            Message::Look(look) => look(state),
+            Message::Stop => {
+                state.is_stopping = true;
+                for job in state.machine.jobs() {
+                    state.happened(Event::Cancelled(job.id), &myself);
+                }
+            }
+            Message::Broken(why) => return Err(why.into()),
+        }
+        if state.is_stopping && state.waiting.is_empty() {
+            myself.stop(None);
         }
         Ok(())
     }
 }
 
 impl State {
-    async fn carry_out(&mut self, effect: Effect, myself: &ActorRef<Message>) {
-        match effect {
-            Effect::Order(node, order) => {
-                // A node drains its orders without waiting for anything, so this does not block for
-                // long; a closed channel means the node is lost, of which an event tells.
-                if let Some(orders) = self.nodes.get(&node) {
-                    let _ = orders.send(order).await;
-                }
-            }
-            Effect::Finish(id, outcome) => self.finish(id, outcome),
-            Effect::Ask(question) => {
-                let (s3, actor) = (self.s3.clone(), myself.clone());
-                tokio::spawn(async move {
-                    // These fail only when the coordinator is gone, which then needs no answer.
-                    let (event, suspects) = ask(&s3, question).await;
-                    if let Some((id, suspects)) = suspects {
-                        let _ = actor.cast(Message::Suspects(id, suspects));
-                    }
-                    let _ = actor.cast(Message::Event(event));
-                });
+    pub(crate) fn job(&self, id: JobId) -> Option<JobView> {
+        self.machine.job(id).or_else(|| self.ended(id).map(|ended| ended.view.clone()))
+    }
+
+    pub(crate) fn jobs(&self) -> Vec<JobView> {
+        let ended = self.remembered.iter().map(|ended| ended.view.clone());
+        self.machine.jobs().into_iter().chain(ended).collect()
+    }
+
+    pub(crate) fn explanation(&self, id: JobId) -> Option<Explanation> {
+        self.machine.explanation(id).or_else(|| self.ended(id).map(|ended| ended.explanation.clone()))
+    }
+
+    fn ended(&self, id: JobId) -> Option<&Ended> {
+        self.remembered.iter().find(|ended| ended.view.id == id)
+    }
+
+    fn submit(
+        &mut self,
+        id: JobId,
+        spec: JobSpec,
+        ended: oneshot::Sender<Outcome>,
+        myself: &ActorRef<Message>,
+    ) {
+        if self.is_stopping {
+            let failure = Failure::new(FailureKind::Unavailable, "the coordinator is stopping: try again");
+            // Whoever submitted it may have stopped waiting.
+            let _ = ended.send(Outcome::Failed { failure, left_behind: Vec::new() });
+            return;
+        }
+        tracing::info!(job = %id, sources = spec.sources.len(), destination = %spec.destination, "job submitted");
+        self.waiting.insert(id, ended);
+        self.happened(Event::Submitted(id, spec), myself);
+    }
+
+    /// Has the machine take in an event, and what follows from carrying out its effects.
+    fn happened(&mut self, event: Event, myself: &ActorRef<Message>) {
+        let now_ms = self.started.elapsed().as_millis() as u64;
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            for effect in self.machine.handle(event, now_ms) {
+                events.extend(self.carry_out(effect, myself));
             }
         }
     }
 
-    /// Tells whoever waits for the job, with what it may have created unknowingly.
-    fn finish(&mut self, id: JobId, mut outcome: Outcome) {
-        match &outcome {
-            Outcome::Completed(summary) => tracing::info!(job = %id, bytes = summary.bytes, "job completed"),
-            Outcome::Failed { failure, .. } => tracing::info!(job = %id, %failure, "job failed"),
+    fn carry_out(&mut self, effect: Effect, myself: &ActorRef<Message>) -> Option<Event> {
+        match effect {
+            Effect::Order(node, order) => self.order(node, order),
+            Effect::Drop(node) => {
+                // Its session ends when it sees that there will be no more orders.
+                self.nodes.remove(&node);
+                None
+            }
+            Effect::Finish(ended) => {
+                self.finish(*ended, myself);
+                None
+            }
+            Effect::Ask(question) => {
+                if let (Question::Create(job, ..), Some(_)) = (&question, &self.journal) {
+                    self.recorded.insert(*job);
+                }
+                let (s3, journal) = (self.s3.clone(), self.journal.clone());
+                aside(myself, async move {
+                    let (event, suspects) = ask(&s3, journal.as_ref(), question).await;
+                    let suspects = suspects.map(|(id, suspects)| Message::Suspects(id, suspects));
+                    suspects.into_iter().chain([Message::Event(event)]).collect()
+                });
+                None
+            }
         }
-        let Some(ended) = self.waiting.remove(&id) else { return };
-        let (s3, suspects) = (self.s3.clone(), self.suspects.remove(&id));
-        tokio::spawn(async move {
+    }
+
+    /// Never waits: one node that takes no orders must not hold up all others.
+    fn order(&mut self, node: NodeId, order: Order) -> Option<Event> {
+        // A closed channel means that the session has ended, of which a message tells.
+        let Err(TrySendError::Full(_)) = self.nodes.get(&node)?.try_send(order) else { return None };
+        tracing::warn!(?node, "given up: it takes no orders");
+        self.nodes.remove(&node);
+        Some(Event::NodeLost(node))
+    }
+
+    /// Notes how a job ended; it is settled when all that it may have left is known.
+    fn finish(&mut self, mut ended: Ended, myself: &ActorRef<Message>) {
+        let id = ended.view.id;
+        let mut outcome = ended.view.outcome.take().expect("a job that ended has an outcome");
+        let is_clean = match &outcome {
+            Outcome::Completed(summary) => {
+                tracing::info!(job = %id, bytes = summary.bytes, "job completed");
+                true
+            }
+            Outcome::Failed { failure, left_behind } => {
+                tracing::info!(job = %id, %failure, "job failed");
+                left_behind.is_empty()
+            }
+        };
+        self.remembered.truncate(JOBS_REMEMBERED - 1);
+        self.remembered.push_front(ended);
+        // The record of an upload that could not be removed stays: the next coordinator tries again.
+        let record = self.journal.clone().filter(|_| self.recorded.remove(&id) && is_clean);
+        let suspects = self.suspects.remove(&id);
+        if record.is_none() && suspects.is_none() {
+            return self.settle(id, outcome);
+        }
+        let s3 = self.s3.clone();
+        aside(myself, async move {
             if let Some(suspects) = suspects
                 && let Some(left) = suspects.left(&s3).await
             {
@@ -222,8 +245,34 @@ impl State {
                     Outcome::Failed { left_behind, .. } => left_behind.push(left),
                 }
             }
-            // Whoever submitted it may have stopped waiting.
-            let _ = ended.send(outcome);
+            if let Some(journal) = record {
+                journal.forget(id).await;
+            }
+            vec![Message::Settled(id, outcome)]
         });
     }
+
+    /// Tells whoever waits for the job.
+    fn settle(&mut self, id: JobId, outcome: Outcome) {
+        if let Some(ended) = self.remembered.iter_mut().find(|ended| ended.view.id == id) {
+            ended.view.outcome = Some(outcome.clone());
+        }
+        if let Some(ended) = self.waiting.remove(&id) {
+            // Whoever submitted it may have stopped waiting.
+            let _ = ended.send(outcome);
+        }
+    }
+}
+
+/// Does `work` beside the actor, and gives it the messages that come of it. Were they lost, a job would wait for
+/// ever; so if `work` panics the actor fails, and whoever waits is told.
+fn aside(myself: &ActorRef<Message>, work: impl Future<Output = Vec<Message>> + Send + 'static) {
+    let (actor, work) = (myself.clone(), tokio::spawn(work));
+    tokio::spawn(async move {
+        let messages = work.await.unwrap_or_else(|error| vec![Message::Broken(error.to_string())]);
+        for message in messages {
+            // Fails only when the coordinator is gone, which then needs no answer.
+            let _ = actor.cast(message);
+        }
+    });
 }

@@ -1,11 +1,13 @@
 //! Completing the upload, and finding out whether S3 did when its answer is lost.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use proto::complete::Completion;
 use proto::failure::{Failure, FailureKind, S3ErrorKind};
 use proto::job::JobId;
+use proto::plan::PartNumber;
 use proto_s3::{S3, with_retries};
 
 use crate::create::exists;
@@ -16,7 +18,66 @@ const LOOKS_MAX: u32 = 12;
 /// Time between two looks grows by this much.
 const LOOK_STEP: Duration = Duration::from_secs(1);
 
-pub(crate) async fn complete(s3: &S3, job: JobId, completion: &Completion) -> Result<String, Failure> {
+/// How often the ETags of contested parts are read back, should one change while S3 completes: only attempts
+/// that were dropped too late do that, and they end soon.
+const READ_BACKS_MAX: u32 = 3;
+
+/// Has S3 put the archive together, and gives its ETag.
+pub(crate) async fn complete(s3: &S3, job: JobId, mut completion: Completion) -> Result<String, Failure> {
+    let mut read_backs = 0;
+    loop {
+        if !completion.contested.is_empty() {
+            read_back(s3, &mut completion).await?;
+            read_backs += 1;
+        }
+        match complete_as_told(s3, job, &completion).await {
+            Err(failure)
+                if failure.kind == FailureKind::Corrupt && (1..READ_BACKS_MAX).contains(&read_backs) =>
+            {
+                tracing::debug!(%job, %failure, "a part was uploaded again meanwhile");
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Takes over the ETags that contested parts have now.
+async fn read_back(s3: &S3, completion: &mut Completion) -> Result<(), Failure> {
+    let Completion { upload, parts, contested, .. } = completion;
+    let destination = &upload.destination;
+    let corrupt = |number: PartNumber, what: &str| {
+        let message =
+            format!("part {number} of {destination} {what}: run the job again, and report it if it repeats");
+        Failure::new(FailureKind::Corrupt, message)
+    };
+    let mut wanted: BTreeSet<PartNumber> = contested.iter().copied().collect();
+    while let Some(from) = wanted.first().copied() {
+        let page = match with_retries(async || s3.list_parts(upload, from).await).await {
+            Ok(page) => page,
+            // Whoever may upload may still not be allowed to look. Then the ETags reported must do, and where
+            // they are of the bytes they do.
+            Err(error) if error.kind() == S3ErrorKind::Denied => {
+                tracing::warn!(%error, "the ETags of parts uploaded twice cannot be read back");
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        for held in page.parts.into_iter().filter(|held| wanted.remove(&held.number)) {
+            let Ok(index) = parts.binary_search_by_key(&held.number, |part| part.number) else { continue };
+            if held.crc32.is_some_and(|crc32| crc32 != parts[index].crc32) {
+                return Err(corrupt(held.number, "holds other bytes in S3 than its node reported"));
+            }
+            parts[index].etag = held.etag;
+        }
+        let end = page.next.unwrap_or(PartNumber(u32::MAX));
+        if let Some(missing) = wanted.first().filter(|number| **number < end) {
+            return Err(corrupt(*missing, "is not in S3 although its node reported it"));
+        }
+    }
+    Ok(())
+}
+
+async fn complete_as_told(s3: &S3, job: JobId, completion: &Completion) -> Result<String, Failure> {
     let answer_was_lost = AtomicBool::new(false);
     let completed = with_retries(async || {
         let completed = s3.complete_upload(completion).await;
@@ -88,3 +149,6 @@ async fn find_own_archive(s3: &S3, job: JobId, completion: &Completion) -> Fate 
     }
     Fate::Unknown(why)
 }
+
+#[cfg(test)]
+mod tests;

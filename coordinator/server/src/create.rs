@@ -9,10 +9,11 @@ use proto::job::JobId;
 use proto::location::Location;
 use proto_s3::{Error, S3, with_retries};
 
-use crate::abort::command_that_removes;
+use crate::abort::{abort, command_that_removes};
+use crate::journal::Journal;
 
 /// How much S3's whole-second timestamps and our own measure of time may differ, in seconds.
-const SLACK_S: i64 = 2;
+pub(crate) const SLACK_S: i64 = 2;
 
 /// Uploads of which some may be ours: to our destination, begun while S3's answers to our creating one were
 /// lost. They look like anyone else's, and to remove another's would fail their job. So they are never
@@ -52,6 +53,26 @@ pub(crate) async fn create(
         }
     };
     (created.map_err(Failure::from), suspects)
+}
+
+/// Creates the upload, and has the journal know of it from before it is until the job has ended.
+pub(crate) async fn create_recorded(
+    s3: &S3,
+    journal: &Journal,
+    job: JobId,
+    destination: &Location,
+    no_overwrite: bool,
+) -> (Result<Upload, Failure>, Option<Suspects>) {
+    if let Err(failure) = journal.begin(job, destination).await {
+        return (Err(failure), None);
+    }
+    let (created, suspects) = create(s3, job, destination, no_overwrite).await;
+    let Ok(upload) = created else { return (created, suspects) };
+    let Err(mut failure) = journal.begun(job, &upload).await else { return (Ok(upload), suspects) };
+    if let Err(left) = abort(s3, &upload).await {
+        failure.message = format!("{failure}; and {left}");
+    }
+    (Err(failure), suspects)
 }
 
 /// What is said when there is an object at the destination that is not to be replaced.
@@ -101,6 +122,7 @@ impl Suspects {
     }
 }
 
-fn unix_now() -> i64 {
+/// Seconds since 1970 UTC.
+pub(crate) fn unix_now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
 }

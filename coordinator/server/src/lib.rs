@@ -1,11 +1,23 @@
-//! A coordinator: an actor that carries events to the machine and its effects to S3 and the nodes.
+//! A coordinator: an actor that carries events to the machine and its effects to S3 and the nodes; the nodes'
+//! sessions; the journal that outlives it; the job API.
 
 mod abort;
 mod actor;
+mod api;
 mod complete;
 mod create;
+mod handle;
+mod http;
+mod journal;
+mod problem;
+mod pump;
 mod questions;
+mod serve;
+mod session;
+mod sessions;
 
-pub use actor::{Coordinator, Job, Session};
 pub use create::exists;
+pub use handle::{Coordinator, Job, Session};
+pub use journal::{Journal, Recovered, StateLocation};
 pub use questions::list_page;
+pub use serve::{Ready, ServeError, ServeOptions, serve};

@@ -10,10 +10,15 @@ use proto_s3::{S3, with_retries};
 
 use crate::abort::abort;
 use crate::complete::complete;
-use crate::create::{Suspects, create};
+use crate::create::{Suspects, create, create_recorded};
+use crate::journal::Journal;
 
 /// Asks S3; gives the event that answers, and uploads that may be ours although nobody told.
-pub(crate) async fn ask(s3: &S3, question: Question) -> (Event, Option<(JobId, Suspects)>) {
+pub(crate) async fn ask(
+    s3: &S3,
+    journal: Option<&Journal>,
+    question: Question,
+) -> (Event, Option<(JobId, Suspects)>) {
     let event = match question {
         Question::List { job, index, source, from } => {
             tracing::debug!(%job, %source, ?from, "listing");
@@ -22,10 +27,13 @@ pub(crate) async fn ask(s3: &S3, question: Question) -> (Event, Option<(JobId, S
         }
         Question::Create(job, destination, no_overwrite) => {
             tracing::debug!(%job, %destination, "creating the upload");
-            let (upload, suspects) = create(s3, job, &destination, no_overwrite).await;
+            let (upload, suspects) = match journal {
+                Some(journal) => create_recorded(s3, journal, job, &destination, no_overwrite).await,
+                None => create(s3, job, &destination, no_overwrite).await,
+            };
             return (Event::UploadCreated(job, upload), suspects.map(|suspects| (job, suspects)));
         }
-        Question::Complete(job, completion) => Event::Completed(job, complete(s3, job, &completion).await),
+        Question::Complete(job, completion) => Event::Completed(job, complete(s3, job, completion).await),
         Question::Abort(job, upload) => Event::Aborted(job, abort(s3, &upload).await),
     };
     (event, None)

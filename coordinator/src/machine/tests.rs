@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::LazyLock;
 
 use proto::archive::zip::{EndRecords, EntryHeader, central_header, end_records, local_header};
+use proto::batch::{Assignment, AttemptId};
 use proto::crc::{Crc, StoredKind};
-use proto::job::UnsafeNames;
-use proto::limits::{MIB, PART_BYTES_MIN};
+use proto::job::{Outcome, UnsafeNames};
+use proto::limits::{MIB, PART_ATTEMPTS_MAX, PART_BYTES_MIN};
 use proto::listing::{Etag, SourceObject};
+use proto::part::{PartDone, PartFailed};
 use proto::plan::{PartWork, Piece};
 
 use super::*;
@@ -55,6 +57,7 @@ fn spec(sources: &[&str]) -> JobSpec {
         no_overwrite: false,
         part_bytes: Some(PART_BYTES_MIN),
         unsafe_names: UnsafeNames::Fail,
+        priority: Priority::Normal,
     }
 }
 
@@ -124,6 +127,7 @@ fn archive(objects: &[SourceObject]) -> Vec<u8> {
 #[derive(Default)]
 struct World {
     machine: Machine,
+    now_ms: u64,
     /// Pages of each source.
     pages: BTreeMap<u16, VecDeque<Vec<SourceObject>>>,
     /// Questions to S3 that have not been answered, in order.
@@ -132,6 +136,10 @@ struct World {
     held: VecDeque<(NodeId, Assignment)>,
     /// Jobs that nodes were told to drop.
     cancelled: Vec<NodeId>,
+    /// Attempts that nodes were told to drop.
+    revoked: Vec<(NodeId, AttemptId)>,
+    dropped: Vec<NodeId>,
+    explanation: Option<Explanation>,
     uploaded: BTreeMap<u32, Vec<u8>>,
     outcome: Option<Outcome>,
     aborts: usize,
@@ -147,14 +155,22 @@ impl World {
     }
 
     fn event(&mut self, event: Event) {
-        for effect in self.machine.handle(event, 0) {
+        for effect in self.machine.handle(event, self.now_ms) {
             match effect {
                 Effect::Order(node, Order::Grant(batch)) => {
                     self.held.extend(batch.assignments.into_iter().map(|assignment| (node, assignment)));
                 }
                 Effect::Order(node, Order::Cancel(_)) => self.cancelled.push(node),
-                Effect::Finish(_, outcome) => {
-                    assert!(self.outcome.replace(outcome).is_none(), "a job ends once")
+                Effect::Order(node, Order::Revoke(attempts)) => {
+                    self.revoked.extend(attempts.into_iter().map(|attempt| (node, attempt)));
+                }
+                Effect::Order(_, Order::Warm(..) | Order::Pace(_)) => {}
+                Effect::Drop(node) => self.dropped.push(node),
+                Effect::Finish(ended) => {
+                    let Ended { view, explanation } = *ended;
+                    assert!(self.outcome.is_none(), "a job ends once");
+                    self.outcome = view.outcome;
+                    self.explanation = Some(explanation);
                 }
                 Effect::Ask(question) => self.asked.push_back(question),
             }
@@ -162,7 +178,13 @@ impl World {
     }
 
     fn join(&mut self, node: u64, window_mib: u64) {
-        let hello = Hello { name: format!("n{node}"), body_budget_bytes: window_mib * MIB };
+        let hello = Hello {
+            name: format!("n{node}"),
+            resume: None,
+            version: "1".into(),
+            cores: 1,
+            body_budget_bytes: window_mib * MIB,
+        };
         self.event(Event::NodeJoined(NodeId(node), hello));
     }
 

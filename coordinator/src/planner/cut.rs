@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use proto::failure::{Failure, FailureKind};
 use proto::limits::{
-    BODIES_PER_PART, DIRECTORY_PART_BYTES, MIB, PART_BYTES_AIM_MAX, PART_BYTES_DEFAULT, PART_BYTES_MIN,
-    PARTS_MAX, PARTS_PER_DOUBLING,
+    BODIES_PER_PART, DIRECTORY_PART_BYTES, LITERAL_BYTES_AIM, MIB, PART_BYTES_AIM_MAX, PART_BYTES_DEFAULT,
+    PART_BYTES_MIN, PARTS_MAX, PARTS_PER_DOUBLING,
 };
 use proto::plan::Part;
 
@@ -66,11 +66,13 @@ pub(super) struct Cutter {
     entries: u32,
     /// Entries with data in the open part.
     bodies: usize,
+    /// Bytes of headers in the open part.
+    literal_bytes: u64,
 }
 
 impl Cutter {
     pub(super) fn new(sizes: PartSizes) -> Self {
-        Self { sizes, start: 0, at: 0, first_header: 0, entries: 0, bodies: 0 }
+        Self { sizes, start: 0, at: 0, first_header: 0, entries: 0, bodies: 0, literal_bytes: 0 }
     }
 
     /// Where the next entry begins, in bytes from the start of the archive.
@@ -89,6 +91,7 @@ impl Cutter {
         let offset = self.at;
         self.entries += 1;
         self.bodies += usize::from(size > 0);
+        self.literal_bytes += header;
         let open = self.at - self.start;
         let head = PART_BYTES_MIN.saturating_sub(open + header).min(size);
         let rest = size - head;
@@ -128,6 +131,7 @@ impl Cutter {
         // A third of the aim keeps the number of parts within reach of 10,000 even when all are crowded.
         open >= aim.max(PART_BYTES_MIN)
             || (self.bodies >= BODIES_PER_PART && open >= PART_BYTES_MIN.max(aim / 3))
+            || (self.literal_bytes >= LITERAL_BYTES_AIM && open >= PART_BYTES_MIN)
     }
 
     /// Lays out the directory: what is still open is too small for a part of its own and goes in front
@@ -171,6 +175,7 @@ impl Cutter {
         self.start = self.at;
         self.first_header = self.entries;
         self.bodies = 0;
+        self.literal_bytes = 0;
         Ok(())
     }
 }

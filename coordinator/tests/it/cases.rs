@@ -7,7 +7,7 @@ use coordinator::work::part_work;
 use proto::batch::AttemptId;
 use proto::crc::{Crc, StoredKind};
 use proto::failure::Failure;
-use proto::job::{JobId, JobSpec, UnsafeNames};
+use proto::job::{JobId, JobSpec, Priority, UnsafeNames};
 use proto::limits::{FETCH_BYTES, MIB, PART_BYTES_MIN, body_budget_bytes, part_bytes_cap};
 use proto::listing::{Etag, SourceObject};
 use proto::location::{Location, Source};
@@ -54,6 +54,7 @@ pub(crate) fn spec(part_bytes: Option<u64>) -> JobSpec {
         no_overwrite: false,
         part_bytes,
         unsafe_names: UnsafeNames::Fail,
+        priority: Priority::Normal,
     }
 }
 
@@ -138,7 +139,8 @@ impl Case {
 
     /// Makes the work of the most urgent part and reports it done, with CRCs of no meaning.
     fn grant(&self, plan: &Plan, ledger: &mut Ledger) -> Option<(usize, PartWork)> {
-        let (index, attempt) = ledger.grant()?;
+        let (index, _) = ledger.next_ready()?;
+        let attempt = ledger.grant(index)?;
         let work = part_work(plan, ledger, &self.spec.sources, index);
         let crc = |bytes| Crc::known(index as u32, bytes);
         let done = PartDone {

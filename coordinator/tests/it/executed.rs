@@ -83,7 +83,8 @@ fn execute(case: &Case) {
     let mut ledger = Ledger::default();
     ledger.grow(&plan);
     let mut parts = vec![Vec::new(); plan.parts.len()];
-    while let Some((index, attempt)) = ledger.grant() {
+    while let Some((index, _)) = ledger.next_ready() {
+        let attempt = ledger.grant(index).expect("it is ready");
         let work = part_work(&plan, &ledger, &case.spec.sources, index);
         let (part, bodies) = assemble(&work);
         let id = AttemptId { job: JobId(1), part: work.number, attempt };

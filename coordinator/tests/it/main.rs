@@ -4,6 +4,7 @@ mod cases;
 mod checker;
 mod checker_of_work;
 mod executed;
+mod fleet;
 mod many;
 mod names;
 mod planner;

@@ -1,107 +1,95 @@
 //! The node's actor: orders in, reports out, transfers in between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use node::answers::{Answer, Answers};
+use node::concurrency::Concurrency;
 use node::pool::Pool;
+use node::tally::Tally;
 use node::window::{Cost, Window};
-use proto::batch::{Assignment, AttemptId, Upload};
+use proto::batch::{Assignment, AttemptId, Batch, Upload};
 use proto::failure::{Failure, FailureKind};
-use proto::job::JobId;
-use proto::limits::body_budget_bytes;
-use proto::part::{PartDone, PartFailed};
-use proto::report::Report;
-use proto::session::{Hello, Order};
+use proto::part::PartDone;
+use proto::report::{Report, Vitals};
+use proto::session::Order;
 use proto_s3::S3;
-use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::{AbortHandle, JoinHandle};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
+use crate::config::NodeConfig;
+use crate::meter::Meter;
 use crate::part::{Made, make};
+use crate::requests::Requests;
+use crate::transfer::Transfer;
+use crate::warm::Warmth;
 
-/// What a node may use.
-#[derive(Clone, Debug)]
-pub struct NodeConfig {
-    /// Its name, unique among a coordinator's nodes.
-    pub name: String,
-    /// Memory for part bodies and connections, in bytes.
-    pub memory_bytes: u64,
-    /// Requests in flight at a time.
-    pub concurrency: usize,
+/// Results that come within this time of a report share the next one.
+const REPORT_GAP: Duration = Duration::from_millis(5);
+/// How long to wait when reports are not taken.
+const REPORT_RETRY: Duration = Duration::from_millis(50);
+/// How often throughput is looked at, at least.
+const TICK_MAX: Duration = Duration::from_millis(250);
+
+pub(crate) struct NodeActor;
+
+pub(crate) struct Start {
+    pub(crate) config: NodeConfig,
+    pub(crate) s3: S3,
+    /// Time between two reports when there is nothing to say.
+    pub(crate) heartbeat: Duration,
+    pub(crate) reports: mpsc::Sender<Report>,
 }
 
-impl NodeConfig {
-    /// What the node says first.
-    #[must_use]
-    pub fn hello(&self) -> Hello {
-        Hello {
-            name: self.name.clone(),
-            body_budget_bytes: body_budget_bytes(self.memory_bytes, self.concurrency),
-        }
-    }
-}
-
-/// Starts a node. It works until `orders` closes, and the task given back ends after that.
-///
-/// # Errors
-/// When the actor cannot be started.
-pub async fn start(
-    config: NodeConfig,
-    s3: S3,
-    mut orders: mpsc::Receiver<Order>,
-    reports: mpsc::Sender<Report>,
-) -> Result<JoinHandle<()>, SpawnErr> {
-    let (actor, ended) = Actor::spawn(None, NodeActor, Start { config, s3, reports }).await?;
-    tokio::spawn(async move {
-        while let Some(order) = orders.recv().await {
-            if actor.cast(Message::Order(order)).is_err() {
-                return;
-            }
-        }
-        actor.stop(None);
-    });
-    Ok(ended)
-}
-
-struct NodeActor;
-
-struct Start {
-    config: NodeConfig,
-    s3: S3,
-    reports: mpsc::Sender<Report>,
-}
-
-enum Message {
+pub(crate) enum Message {
     Order(Order),
     Ended(Ended),
+    Tick,
+    Flush,
+    Drain(Instant),
+    /// The time to drain is over.
+    Late,
 }
 
 /// An attempt that is over.
-struct Ended {
+pub(crate) struct Ended {
     id: AttemptId,
     cost: Cost,
-    result: Result<PartDone, Failure>,
+    /// None when it was dropped.
+    result: Option<Result<PartDone, Failure>>,
     buffer: Option<Bytes>,
 }
 
-/// A part under way; dropped with the state, however the actor ends, it stops.
-struct Transfer(AbortHandle);
-
-impl Drop for Transfer {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+/// An attempt that has begun.
+struct Running {
+    transfer: Transfer,
+    meter: Arc<Meter>,
 }
 
-struct State {
-    s3: S3,
-    reports: mpsc::Sender<Report>,
+pub(crate) struct State {
+    requests: Arc<Requests>,
+    concurrency: Concurrency,
     window: Window,
     pool: Pool,
-    /// One permit a request.
-    requests: Arc<Semaphore>,
-    running: BTreeMap<AttemptId, Transfer>,
+    running: BTreeMap<AttemptId, Running>,
+    /// All that is held: begun or not.
+    tally: Tally,
+    warmth: Warmth,
+    is_draining: bool,
+    reporting: Reporting,
+}
+
+/// What there is to report, and when.
+struct Reporting {
+    reports: mpsc::Sender<Report>,
+    answers: Answers,
+    heartbeat: Duration,
+    last: Instant,
+    is_due: bool,
+    is_flush_planned: bool,
 }
 
 impl Actor for NodeActor {
@@ -109,15 +97,27 @@ impl Actor for NodeActor {
     type State = State;
     type Arguments = Start;
 
-    async fn pre_start(&self, _myself: ActorRef<Message>, start: Start) -> Result<State, ActorProcessingErr> {
-        let Start { config, s3, reports } = start;
+    async fn pre_start(&self, myself: ActorRef<Message>, start: Start) -> Result<State, ActorProcessingErr> {
+        let Start { config, s3, heartbeat, reports } = start;
+        myself.send_interval((heartbeat / 2).min(TICK_MAX), || Message::Tick);
+        let concurrency = Concurrency::new(config.concurrency);
         Ok(State {
-            s3,
-            reports,
-            window: Window::new(config.hello().body_budget_bytes, config.concurrency),
+            window: Window::new(config.body_budget_bytes(), concurrency.level()),
             pool: Pool::default(),
-            requests: Arc::new(Semaphore::new(config.concurrency)),
             running: BTreeMap::new(),
+            tally: Tally::default(),
+            warmth: Warmth::new(s3.clone(), config.keep_warm),
+            is_draining: false,
+            reporting: Reporting {
+                reports,
+                answers: Answers::default(),
+                heartbeat,
+                last: Instant::now(),
+                is_due: false,
+                is_flush_planned: false,
+            },
+            requests: Arc::new(Requests::new(s3, concurrency.level())),
+            concurrency,
         })
     }
 
@@ -128,20 +128,76 @@ impl Actor for NodeActor {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Message::Order(Order::Grant(batch)) => {
-                for assignment in batch.assignments {
-                    state.window.queue(batch.upload.clone(), assignment);
-                }
+            Message::Order(order) => state.order(order),
+            Message::Ended(ended) => state.ended(ended),
+            Message::Tick => state.tick(),
+            Message::Flush => state.reporting.is_flush_planned = false,
+            Message::Drain(deadline) => {
+                state.drain();
+                myself.send_after(deadline.saturating_duration_since(Instant::now()), || Message::Late);
             }
-            Message::Order(Order::Cancel(job)) => state.cancel(job).await,
-            Message::Ended(ended) => state.ended(ended).await,
+            Message::Late => state.running.values().for_each(|running| running.transfer.abort()),
         }
         state.begin(&myself);
+        state.report(&myself);
+        if state.is_draining && state.tally.is_empty() && state.reporting.is_all_said() {
+            myself.stop(None);
+        }
         Ok(())
     }
 }
 
 impl State {
+    fn order(&mut self, order: Order) {
+        match order {
+            Order::Grant(batch) => self.grant(batch),
+            Order::Revoke(attempts) => {
+                let gone: BTreeSet<AttemptId> = attempts.into_iter().collect();
+                self.give_back(|id| gone.contains(&id));
+            }
+            Order::Cancel(job) => {
+                self.warmth.over(job);
+                self.give_back(|id| id.job == job);
+            }
+            Order::Warm(job, buckets) => self.warmth.announce(job, buckets, self.concurrency.level()),
+            Order::Pace(paces) => self.requests.pace(paces),
+        }
+    }
+
+    fn grant(&mut self, Batch { upload, assignments }: Batch) {
+        self.warmth.remember(&upload.destination.bucket);
+        for assignment in assignments {
+            self.warmth.over(assignment.id.job);
+            if self.is_draining {
+                // It was sent before the coordinator knew.
+                self.reporting.answers.push(Answer::Returned(assignment.id));
+            } else if self.tally.hold(assignment.id, assignment.work.bytes) {
+                self.window.queue(upload.clone(), assignment);
+            }
+        }
+    }
+
+    /// Drops what `is_gone`. What has begun is answered when it has stopped.
+    fn give_back(&mut self, is_gone: impl Fn(AttemptId) -> bool) {
+        for (_, running) in self.running.iter().filter(|(id, _)| is_gone(**id)) {
+            running.transfer.abort();
+        }
+        for id in self.window.surrender(is_gone) {
+            self.tally.release(id);
+            self.reporting.answers.push(Answer::Returned(id));
+        }
+    }
+
+    /// Takes no more, gives back what has not begun, and says so at once.
+    fn drain(&mut self) {
+        self.is_draining = true;
+        self.reporting.is_due = true;
+        for id in self.window.surrender(|_| true) {
+            self.tally.release(id);
+            self.reporting.answers.push(Answer::Returned(id));
+        }
+    }
+
     /// Begins what there is memory for.
     fn begin(&mut self, myself: &ActorRef<Message>) {
         while let Some((upload, assignment)) = self.window.begin() {
@@ -152,12 +208,12 @@ impl State {
             self.window.charge(excess);
             cost.bytes += excess;
             let id = assignment.id;
-            let transfer = self.spawn(upload, assignment, buffer, cost, myself.clone());
-            self.running.insert(id, transfer);
+            let running = self.spawn(upload, assignment, buffer, cost, myself.clone());
+            self.running.insert(id, running);
         }
     }
 
-    /// A task for the transfer, and one that learns how it ended whether it finished, was cancelled or
+    /// A task for the transfer, and one that learns how it ended whether it finished, was dropped or
     /// panicked: every attempt is answered, or its job would wait forever.
     fn spawn(
         &self,
@@ -166,59 +222,116 @@ impl State {
         buffer: BytesMut,
         cost: Cost,
         actor: ActorRef<Message>,
-    ) -> Transfer {
+    ) -> Running {
         let id = assignment.id;
+        let meter = Arc::new(Meter::default());
         let transfer =
-            tokio::spawn(make(self.s3.clone(), Arc::clone(&self.requests), upload, assignment, buffer));
-        let handle = Transfer(transfer.abort_handle());
+            tokio::spawn(make(Arc::clone(&self.requests), Arc::clone(&meter), upload, assignment, buffer));
+        let handle = Transfer::new(transfer.abort_handle());
         tokio::spawn(async move {
             let (result, buffer) = match transfer.await {
-                Ok(Ok(Made { done, bytes })) => (Ok(done), Some(bytes)),
-                Ok(Err(failure)) => (Err(failure), None),
-                Err(error) if error.is_cancelled() => (Err(cancelled()), None),
+                Ok(Ok(Made { done, bytes })) => (Some(Ok(done)), Some(bytes)),
+                Ok(Err(failure)) => (Some(Err(failure)), None),
+                Err(error) if error.is_cancelled() => (None, None),
                 Err(error) => {
-                    (Err(Failure::new(FailureKind::Internal, format!("{id} failed: {error}"))), None)
+                    let failure = Failure::new(FailureKind::Internal, format!("{id} failed: {error}"));
+                    (Some(Err(failure)), None)
                 }
             };
             // Fails only when the actor is gone, and then nobody waits.
             let _ = actor.cast(Message::Ended(Ended { id, cost, result, buffer }));
         });
-        handle
+        Running { transfer: handle, meter }
     }
 
-    async fn ended(&mut self, ended: Ended) {
-        self.running.remove(&ended.id);
-        self.window.end(ended.cost);
-        if let Some(buffer) = ended.buffer {
+    fn ended(&mut self, Ended { id, cost, result, buffer }: Ended) {
+        if let Some(running) = self.running.remove(&id) {
+            let (fetched, uploaded) = running.meter.read();
+            self.tally.note(id, fetched, uploaded);
+        }
+        self.tally.release(id);
+        self.window.end(cost);
+        if let Some(buffer) = buffer {
             self.pool.put(buffer);
         }
-        let mut report = Report::default();
-        match ended.result {
-            Ok(done) => report.done.push(done),
-            Err(failure) => {
-                tracing::debug!(attempt = %ended.id, %failure, "attempt failed");
-                report.failed.push(PartFailed { id: ended.id, failure });
+        self.reporting.answers.push(match result {
+            Some(Ok(done)) => Answer::Done(done),
+            Some(Err(failure)) => {
+                tracing::debug!(attempt = %id, %failure, "attempt failed");
+                Answer::Failed(id, failure)
             }
-        }
-        self.report(report).await;
+            None => Answer::Returned(id),
+        });
     }
 
-    async fn cancel(&mut self, job: JobId) {
-        for transfer in self.running.iter().filter(|(id, _)| id.job == job).map(|(_, transfer)| transfer) {
-            transfer.0.abort();
+    /// Adapts to what S3 gives, and sees whether it is time to say something.
+    fn tick(&mut self) {
+        let now_ms = self.requests.now_ms();
+        self.read_meters();
+        if self.requests.take_was_refused() {
+            self.concurrency.throttled(now_ms);
         }
-        let failed = self.window.surrender(job).into_iter();
-        let failed =
-            failed.map(|assignment| PartFailed { id: assignment.id, failure: cancelled() }).collect();
-        self.report(Report { failed, ..Report::default() }).await;
+        self.concurrency.measure(self.tally.moved_bytes(), self.requests.take_was_full(), now_ms);
+        self.requests.resize(self.concurrency.level());
+        self.window.follow(self.concurrency.level());
+        if self.running.is_empty() {
+            self.warmth.keep();
+        }
+        // Ticks come at twice that rate, early or late.
+        self.reporting.is_due |= self.reporting.last.elapsed() >= self.reporting.heartbeat * 3 / 4;
     }
 
-    async fn report(&self, report: Report) {
-        // Fails only when the coordinator is gone; the orders then close too, and the actor stops.
-        let _ = self.reports.send(report).await;
+    fn read_meters(&mut self) {
+        for (id, running) in &self.running {
+            let (fetched, uploaded) = running.meter.read();
+            self.tally.note(*id, fetched, uploaded);
+        }
+    }
+
+    /// Says what there is to say, as soon as it may be said.
+    fn report(&mut self, myself: &ActorRef<Message>) {
+        while self.reporting.is_due || !self.reporting.answers.is_empty() {
+            if self.reporting.last.elapsed() < REPORT_GAP && !self.reporting.is_due {
+                return self.reporting.later(REPORT_GAP, myself);
+            }
+            // Never waits: whoever takes the reports may be waiting for this actor to take orders.
+            match self.reporting.reports.clone().try_reserve() {
+                Ok(permit) => {
+                    self.read_meters();
+                    let mut report = self.reporting.answers.report();
+                    report.vitals = self.vitals();
+                    permit.send(report);
+                }
+                Err(TrySendError::Full(())) => return self.reporting.later(REPORT_RETRY, myself),
+                // The coordinator is gone; the orders then close too, and the actor stops.
+                Err(TrySendError::Closed(())) => return,
+            }
+            self.reporting.is_due = false;
+            self.reporting.last = Instant::now();
+        }
+    }
+
+    fn vitals(&self) -> Vitals {
+        Vitals {
+            moved_bytes: self.tally.moved_bytes(),
+            left_bytes: self.tally.left_bytes(),
+            concurrency: u32::try_from(self.concurrency.level()).unwrap_or(u32::MAX),
+            is_draining: self.is_draining,
+            requests: self.requests.s3.requests(),
+            throttled: self.requests.take_throttled(),
+        }
     }
 }
 
-fn cancelled() -> Failure {
-    Failure::new(FailureKind::Cancelled, "the job was cancelled")
+impl Reporting {
+    fn later(&mut self, wait: Duration, myself: &ActorRef<Message>) {
+        if !self.is_flush_planned {
+            self.is_flush_planned = true;
+            myself.send_after(wait, || Message::Flush);
+        }
+    }
+
+    fn is_all_said(&self) -> bool {
+        !self.is_due && self.answers.is_empty()
+    }
 }

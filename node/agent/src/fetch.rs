@@ -1,13 +1,19 @@
 //! One fetch: a range of an object into its region, pinned to the listed ETag, however often the
 //! connection breaks.
 
+use std::sync::Arc;
+
 use node::assembler::Region;
 use proto::crc::{Crc, StoredChecksum};
 use proto::failure::{Failure, FailureKind, S3ErrorKind};
 use proto::location::Location;
 use proto::plan::Body;
+use proto::requests::RequestClass;
 use proto::retry::Attempts;
-use proto_s3::{Error, S3, with_retries};
+use proto_s3::{Error, with_retries};
+
+use crate::meter::Meter;
+use crate::requests::{Permit, Requests};
 
 /// Whether S3's stored checksum vouches for what was fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,35 +49,46 @@ impl Trouble {
     }
 }
 
-/// Fills `region` with its range of the object behind `body`.
-pub(crate) async fn fetch(s3: &S3, body: &Body, region: &mut Region) -> Result<Checked, Failure> {
+/// Fills `region` with its range of the object behind `body`. `permit` is leave for the first request.
+pub(crate) async fn fetch(
+    requests: &Arc<Requests>,
+    meter: &Meter,
+    body: &Body,
+    region: &mut Region,
+    mut permit: Permit,
+) -> Result<Checked, Failure> {
     let mut stored = None;
     let mut attempts = Attempts::default();
     loop {
         let before = region.missing();
-        let trouble = match fill(s3, body, region, &mut stored).await {
+        let trouble = match fill(requests, meter, body, region, &mut stored).await {
             Ok(()) => match agrees(stored, region.crc()) {
                 None => return Ok(Checked::Unknown),
                 Some(true) => return Ok(Checked::Confirmed),
                 Some(false) => {
+                    let reached = region.missing().start;
                     region.restart();
+                    meter.lost(reached - region.missing().start);
                     Trouble::Damaged
                 }
             },
             Err(trouble) => trouble,
         };
         let has_gained = region.missing().start > before.start;
+        drop(permit);
         match attempts.failed(trouble.kind(), has_gained, rand::random()) {
             Some(wait) => tokio::time::sleep(wait).await,
             None => return Err(give_up(body, trouble)),
         }
+        permit = requests.admit(&body.bucket, RequestClass::Read).await;
     }
 }
 
 /// One request for what the region misses. A whole object is asked for without a range, because only
 /// then S3 tells the checksum it stores.
 async fn fill(
-    s3: &S3,
+    requests: &Requests,
+    meter: &Meter,
     body: &Body,
     region: &mut Region,
     stored: &mut Option<StoredChecksum>,
@@ -79,7 +96,8 @@ async fn fill(
     let missing = region.missing();
     let is_whole = missing == (0..body.object_bytes);
     let range = (!is_whole).then(|| missing.clone());
-    let mut fetched = s3.get(&body.bucket, &body.key, &body.etag, range).await?;
+    let answer = requests.s3.get(&body.bucket, &body.key, &body.etag, range).await;
+    let mut fetched = requests.heed(&body.bucket, RequestClass::Read, answer)?;
     if fetched.bytes != missing.end - missing.start {
         return Err(Trouble::Size);
     }
@@ -88,16 +106,19 @@ async fn fill(
     }
     while let Some(frame) = fetched.next().await? {
         region.push(&frame).map_err(|_| Trouble::Size)?;
+        meter.fetched(frame.len() as u64);
     }
     Ok(())
 }
 
 /// Compares `crc`, that of the whole object, with what S3 stores.
-pub(crate) async fn check_whole(s3: &S3, body: &Body, crc: Crc) -> Result<(), Failure> {
+pub(crate) async fn check_whole(requests: &Arc<Requests>, body: &Body, crc: Crc) -> Result<(), Failure> {
     let location = location(body);
-    let head = with_retries(async || s3.head(&location).await)
-        .await
-        .map_err(|error| give_up(body, Trouble::S3(error)))?;
+    let head = with_retries(async || {
+        let _permit = requests.admit(&body.bucket, RequestClass::Read).await;
+        requests.heed(&body.bucket, RequestClass::Read, requests.s3.head(&location).await)
+    });
+    let head = head.await.map_err(|error| give_up(body, Trouble::S3(error)))?;
     if head.etag.to_string() != body.etag {
         return Err(changed(body));
     }

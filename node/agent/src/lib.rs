@@ -1,7 +1,19 @@
-//! A node: an actor that takes orders and reports, and the transfers that do the work.
+//! A node: an actor that takes orders and reports, the transfers that do the work, and the session with the
+//! coordinator.
 
 mod actor;
+mod config;
 mod fetch;
+mod handle;
+mod meter;
+mod notice;
 mod part;
+mod requests;
+mod session;
+mod transfer;
+mod warm;
 
-pub use actor::{NodeConfig, start};
+pub use config::NodeConfig;
+pub use handle::{Node, start};
+pub use notice::{Notice, interruption, metadata_url};
+pub use session::{RunError, run};

@@ -8,13 +8,15 @@ use proto::batch::{Assignment, Upload};
 use proto::crc::StoredKind;
 use proto::failure::{Failure, FailureKind, S3ErrorKind};
 use proto::part::PartDone;
-use proto::plan::Body;
-use proto_s3::{S3, with_retries};
-use tokio::sync::Semaphore;
+use proto::plan::{Body, PartNumber, Piece};
+use proto::requests::RequestClass;
+use proto_s3::with_retries;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use crate::fetch::{Checked, check_whole, fetch};
+use crate::meter::Meter;
+use crate::requests::Requests;
 
 /// A part that was uploaded, and its bytes, whose buffer can be used again.
 pub(crate) struct Made {
@@ -22,10 +24,10 @@ pub(crate) struct Made {
     pub(crate) bytes: Bytes,
 }
 
-/// Makes and uploads one part; each of its requests holds one of `requests`' permits.
+/// Makes and uploads one part; each of its requests waits for leave, and `meter` tells how far it has come.
 pub(crate) async fn make(
-    s3: S3,
-    requests: Arc<Semaphore>,
+    requests: Arc<Requests>,
+    meter: Arc<Meter>,
     upload: Upload,
     assignment: Assignment,
     buffer: BytesMut,
@@ -34,16 +36,17 @@ pub(crate) async fn make(
     async {
         let (id, mut work) = (assignment.id, assignment.work);
         for body in &mut work.bodies {
-            if !body.stored.is_compared(s3.is_encrypted()) {
+            if !body.stored.is_compared(requests.s3.is_encrypted()) {
                 body.stored = StoredKind::None;
             }
         }
+        meter.fetched(work.pieces.iter().map(literal_bytes).sum());
         let (mut assembler, regions) = Assembler::new(work, buffer).map_err(internal)?;
         let bodies = assembler.bodies();
-        let checked = fetch_all(&s3, &requests, &bodies, regions, &mut assembler).await?;
+        let checked = fetch_all(&requests, &meter, &bodies, regions, &mut assembler).await?;
         let assembled = assembler.finish();
-        check_bodies(&s3, &requests, &bodies, &assembled, &checked).await?;
-        let etag = put(&s3, &requests, &upload, id.part, &assembled).await?;
+        check_bodies(&requests, &bodies, &assembled, &checked).await?;
+        let etag = put(&requests, &meter, &upload, id.part, &assembled).await?;
         let Assembled { bytes, crc, bodies } = assembled;
         Ok(Made { done: PartDone { id, etag, crc, bodies }, bytes })
     }
@@ -51,70 +54,80 @@ pub(crate) async fn make(
     .await
 }
 
-/// Fills all regions, as many at a time as there are permits; tells which bodies S3's stored checksum
-/// has already confirmed.
+fn literal_bytes(piece: &Piece) -> u64 {
+    match piece {
+        Piece::Literal { bytes, .. } => bytes.len() as u64,
+        Piece::Fetch { .. } => 0,
+    }
+}
+
+/// Fills all regions, as many at a time as may be; tells which bodies S3's stored checksum has already
+/// confirmed.
 async fn fetch_all(
-    s3: &S3,
-    requests: &Arc<Semaphore>,
+    requests: &Arc<Requests>,
+    meter: &Arc<Meter>,
     bodies: &Arc<[Body]>,
     regions: Vec<Region>,
     assembler: &mut Assembler,
 ) -> Result<Vec<bool>, Failure> {
     let mut confirmed = vec![false; bodies.len()];
-    // Dropping the set, when this attempt is cancelled or fails, stops what it still holds.
+    let mut put_back = |region: Region, checked: Checked| {
+        confirmed[region.body as usize] |= checked == Checked::Confirmed;
+        assembler.put_back(region);
+    };
+    // Dropping the set, when this attempt is dropped or fails, stops what it still holds.
     let mut fetches = JoinSet::new();
-    let mut regions = regions.into_iter();
-    loop {
-        let permit = Arc::clone(requests).acquire_owned();
-        tokio::select! {
-            permit = permit, if regions.len() > 0 => {
-                let permit = permit.map_err(internal)?;
-                let (s3, bodies) = (s3.clone(), Arc::clone(bodies));
-                let Some(mut region) = regions.next() else { continue };
-                fetches.spawn(async move {
-                    let checked = fetch(&s3, &bodies[region.body as usize], &mut region).await;
-                    drop(permit);
-                    checked.map(|checked| (region, checked))
-                });
-            }
-            Some(fetched) = fetches.join_next() => {
-                let (region, checked) = fetched.map_err(internal)??;
-                confirmed[region.body as usize] |= checked == Checked::Confirmed;
-                assembler.put_back(region);
-            }
-            else => return Ok(confirmed),
+    for mut region in regions {
+        // Before it is spawned: a part asks for its fetches one after the other, so that parts share fairly.
+        let permit = requests.admit(&bodies[region.body as usize].bucket, RequestClass::Read).await;
+        let (requests, meter, bodies) = (Arc::clone(requests), Arc::clone(meter), Arc::clone(bodies));
+        fetches.spawn(async move {
+            let body = &bodies[region.body as usize];
+            let checked = fetch(&requests, &meter, body, &mut region, permit).await;
+            checked.map(|checked| (region, checked))
+        });
+        while let Some(fetched) = fetches.try_join_next() {
+            let (region, checked) = fetched.map_err(internal)??;
+            put_back(region, checked);
         }
     }
+    while let Some(fetched) = fetches.join_next().await {
+        let (region, checked) = fetched.map_err(internal)??;
+        put_back(region, checked);
+    }
+    Ok(confirmed)
 }
 
 /// Compares the CRC of every object that is now complete with the checksum S3 stores, where there is one
 /// and the fetch itself did not already bring it.
 async fn check_bodies(
-    s3: &S3,
-    requests: &Semaphore,
+    requests: &Arc<Requests>,
     bodies: &[Body],
     assembled: &Assembled,
     confirmed: &[bool],
 ) -> Result<(), Failure> {
     for ((body, crc), confirmed) in bodies.iter().zip(&assembled.bodies).zip(confirmed) {
         if body.stored != StoredKind::None && !confirmed && crc.bytes == body.object_bytes {
-            let _permit = requests.acquire().await.map_err(internal)?;
-            check_whole(s3, body, *crc).await?;
+            check_whole(requests, body, *crc).await?;
         }
     }
     Ok(())
 }
 
 async fn put(
-    s3: &S3,
-    requests: &Semaphore,
+    requests: &Arc<Requests>,
+    meter: &Meter,
     upload: &Upload,
-    number: proto::plan::PartNumber,
+    number: PartNumber,
     assembled: &Assembled,
 ) -> Result<String, Failure> {
-    let _permit = requests.acquire().await.map_err(internal)?;
-    let sent =
-        with_retries(async || s3.upload_part(upload, number, assembled.bytes.clone(), assembled.crc).await);
+    let bucket = &upload.destination.bucket;
+    let sent = with_retries(async || {
+        let _permit = requests.admit(bucket, RequestClass::Write).await;
+        let (bytes, progress) = (assembled.bytes.clone(), meter.upload());
+        let answer = requests.s3.upload_part(upload, number, bytes, assembled.crc, &progress).await;
+        requests.heed(bucket, RequestClass::Write, answer)
+    });
     sent.await.map_err(|error| match error.kind() {
         S3ErrorKind::NoSuchUpload => Failure::new(
             FailureKind::Destination,

@@ -54,10 +54,14 @@ fn by_code(operation: Operation, code: &str, refusal: &Refusal<'_>) -> Option<S3
         "PreconditionFailed" => PreconditionFailed,
         "ConditionalRequestConflict" => Conflict,
 
-        // A part's body was damaged on the way, so sending it again may succeed; of a completed upload the
+        // A body was damaged on the way, so sending it again may succeed; of a completed upload the
         // parts themselves are wrong.
         "BadDigest" | "XAmzContentChecksumMismatch" | "XAmzContentSHA256Mismatch" => {
-            if operation == Operation::UploadPart { Transient } else { Mismatch }
+            if matches!(operation, Operation::UploadPart | Operation::PutObject) {
+                Transient
+            } else {
+                Mismatch
+            }
         }
         "InvalidPart" | "InvalidPartOrder" | "EntityTooSmall" => Mismatch,
         "InvalidRequest" if refusal.message.is_some_and(|text| text.contains("x-amz-mp-object-size")) => {
@@ -80,7 +84,8 @@ fn by_status(operation: Operation, status: u16) -> S3ErrorKind {
         300..=399 => WrongRegion,
         401 | 403 => Denied,
         // An answer to HEAD has no body to say why; expired credentials are the usual reason.
-        400 if operation == Operation::HeadObject => Denied,
+        400 if operation.is_head() => Denied,
+        404 if operation == Operation::HeadBucket => NoSuchBucket,
         404 if matches!(operation, Operation::HeadObject | Operation::GetObject) => NoSuchKey,
         408 => Transient,
         412 => PreconditionFailed,
@@ -106,7 +111,7 @@ pub(crate) fn reason(
         NoSuchKey if operation == Operation::HeadObject => "no such object, or no such bucket".to_owned(),
         NoSuchKey => "no such object".to_owned(),
         NoSuchUpload => "the upload no longer exists: it was completed or aborted".to_owned(),
-        Denied if operation == Operation::HeadObject && refusal.status == 400 => {
+        Denied if operation.is_head() && refusal.status == 400 => {
             "S3 refuses without a reason, usually because the credentials have expired".to_owned()
         }
         Denied => denied(operation, refusal.code),

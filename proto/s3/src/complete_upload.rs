@@ -27,7 +27,7 @@ impl S3 {
     /// nothing may be overwritten and something is at the destination or was since the upload began.
     /// `NoSuchUpload` may mean that an earlier attempt succeeded although its answer was lost.
     pub async fn complete_upload(&self, completion: &Completion) -> Result<String, Error> {
-        let Completion { upload: Upload { destination, upload_id }, parts, archive, no_overwrite } =
+        let Completion { upload: Upload { destination, upload_id }, parts, archive, no_overwrite, .. } =
             completion;
         let target = Target::new(Operation::CompleteUpload, &destination.bucket, &destination.key);
         let too_large = |_| target.error(S3ErrorKind::Refused, "beyond what S3 can name");

@@ -124,10 +124,12 @@ impl S3 {
         } else if let Some(profile) = &options.profile {
             config = config.credentials_provider(of_profile(profile, &shared));
         }
+        let counts = Arc::<Counts>::default();
+        let config = config.interceptor(counts.connections.clone());
         let endpoint = endpoint.unwrap_or_else(|| format!("S3 in {region}"));
         Ok(Self {
             client: Client::from_conf(config.build()),
-            counts: Arc::default(),
+            counts,
             endpoint: endpoint.into(),
             region: region.as_ref().into(),
             profile: options.profile.as_deref().map(Into::into),

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use proto::requests::RequestCounts;
 
+use crate::connections::Connections;
 use crate::operation::Operation;
 
 /// The counters behind [`RequestCounts`], shared by all clones of a client.
@@ -12,6 +13,7 @@ pub(crate) struct Counts {
     attempts: [AtomicU64; Operation::COUNT],
     bytes_received: AtomicU64,
     bytes_sent: AtomicU64,
+    pub(crate) connections: Connections,
 }
 
 impl Counts {
@@ -31,13 +33,16 @@ impl Counts {
         let attempts = |operation: Operation| self.attempts[operation as usize].load(Relaxed);
         RequestCounts {
             list: attempts(Operation::ListObjects),
-            head: attempts(Operation::HeadObject),
+            head: attempts(Operation::HeadObject) + attempts(Operation::HeadBucket),
             get: attempts(Operation::GetObject),
             create: attempts(Operation::CreateUpload),
             upload_part: attempts(Operation::UploadPart),
             complete: attempts(Operation::CompleteUpload),
             abort: attempts(Operation::AbortUpload),
             list_other: attempts(Operation::ListParts) + attempts(Operation::ListUploads),
+            put: attempts(Operation::PutObject),
+            delete: attempts(Operation::DeleteObject),
+            connections_opened: self.connections.opened(),
             bytes_received: self.bytes_received.load(Relaxed),
             bytes_sent: self.bytes_sent.load(Relaxed),
         }

@@ -12,11 +12,19 @@ pub(crate) enum Operation {
     AbortUpload,
     ListParts,
     ListUploads,
+    PutObject,
+    DeleteObject,
+    HeadBucket,
 }
 
 impl Operation {
     /// How many there are.
-    pub(crate) const COUNT: usize = Self::ListUploads as usize + 1;
+    pub(crate) const COUNT: usize = Self::HeadBucket as usize + 1;
+
+    /// Whether its answers never have a body, which could tell why it failed.
+    pub(crate) fn is_head(self) -> bool {
+        matches!(self, Self::HeadObject | Self::HeadBucket)
+    }
 
     /// S3's name for it.
     pub(crate) fn name(self) -> &'static str {
@@ -46,6 +54,9 @@ impl Operation {
             Self::ListUploads => {
                 ("ListMultipartUploads", "list the open uploads of", "s3:ListBucketMultipartUploads")
             }
+            Self::PutObject => ("PutObject", "write", "s3:PutObject"),
+            Self::DeleteObject => ("DeleteObject", "delete", "s3:DeleteObject"),
+            Self::HeadBucket => ("HeadBucket", "look up", "s3:ListBucket"),
         }
     }
 }

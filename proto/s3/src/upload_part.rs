@@ -16,16 +16,18 @@ use crate::connect::S3;
 use crate::decode::{crc32_from_base64, crc32_to_base64};
 use crate::error::Error;
 use crate::operation::Operation;
+use crate::progress::{Counted, Progress};
 
 /// The slowest upload waited for, in bytes a second: a dozen of them share a line of 6 Mbit/s. One that does
 /// not move at all is noticed much sooner, by `STALL_LIMIT`.
 const SLOWEST_BYTES_PER_SECOND: u64 = 64 << 10;
-/// How long the network may take nothing of a body.
-const STALL_LIMIT: Duration = Duration::from_secs(20);
+/// How long the network may take nothing of a body. Sockets take it by the megabyte, which at the slowest speed
+/// is once in 20 seconds.
+const STALL_LIMIT: Duration = Duration::from_secs(45);
 
 impl S3 {
     /// Uploads one part, whose CRC is `crc`, and returns its ETag without quotes. S3 verifies the CRC before
-    /// it accepts the part.
+    /// it accepts the part. What of the body has gone out is added to `progress`.
     ///
     /// # Errors
     /// See [`Error::kind`]; `Transient` also when the bytes were damaged on the way.
@@ -35,6 +37,7 @@ impl S3 {
         number: PartNumber,
         body: Bytes,
         crc: Crc,
+        progress: &Progress,
     ) -> Result<String, Error> {
         let Upload { destination, upload_id } = upload;
         let target = Target::new(Operation::UploadPart, &destination.bucket, &destination.key);
@@ -44,7 +47,8 @@ impl S3 {
         let part_number =
             i32::try_from(number.0).map_err(|_| target.error(S3ErrorKind::Refused, "no such part number"))?;
         let request = self.client.upload_part().bucket(&destination.bucket).key(&destination.key);
-        let request = request.upload_id(upload_id).part_number(part_number).body(ByteStream::from(body));
+        let body = ByteStream::from_body_1_x(Counted::new(body, progress.clone()));
+        let request = request.upload_id(upload_id).part_number(part_number).body(body);
         // A given CRC-32 and an unsigned payload spare two passes over the bytes. The CRC protects them as well.
         let request =
             request.checksum_crc32(crc32_to_base64(crc.value)).customize().disable_payload_signing();

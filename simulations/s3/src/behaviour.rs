@@ -4,5 +4,8 @@
 //! Plain data and decisions; the wire acts on them.
 
 pub(crate) mod access;
+mod allowance;
 pub(crate) mod fault;
 pub(crate) mod model;
+pub(crate) mod rates;
+pub(crate) mod throttle;

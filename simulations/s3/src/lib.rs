@@ -2,7 +2,8 @@
 //!
 //! A [`Twin`] is a whole S3, as strict as the real one where a client can tell, that answers HTTP on a socket of
 //! this machine. Objects are [`Rope`]s, so sources of any size and archives made of them cost next to nothing.
-//! [`Fault`]s make it fail, a [`Model`] makes it slow, a [`Denial`] makes it refuse.
+//! [`Fault`]s make it fail, a [`Model`] makes it slow, for one [`Client`] a throttle does, a [`Denial`] makes it
+//! refuse.
 //!
 //! ```no_run
 //! # async fn demo() -> std::io::Result<()> {
@@ -31,6 +32,7 @@ mod wire;
 pub use behaviour::access::{Denial, ParseDenialError};
 pub use behaviour::fault::{Fault, FaultKind, Occasion, ParseFaultError};
 pub use behaviour::model::{Model, ModelEntry, ParseModelError, Setting, Timing};
+pub use behaviour::throttle::{Client, ParseThrottleError, ThrottleEntry};
 pub use content::{Algorithm, Checksum, ChecksumKind, Rope, UnknownAlgorithm};
 pub use op::{Op, UnknownOp};
 pub use twin::{Twin, TwinOptions};

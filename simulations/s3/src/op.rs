@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use http::Method;
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use s3s::path::{S3Path, parse_path_style};
 
@@ -77,6 +78,8 @@ pub(crate) struct Target {
     /// The operation asked for.
     pub(crate) op: Op,
     /// Empty when the request names none.
+    pub(crate) bucket: String,
+    /// Empty when the request names none.
     pub(crate) key: String,
 }
 
@@ -85,8 +88,22 @@ impl Target {
     pub(crate) fn of(head: &Parts) -> Self {
         let path = percent_decoded(head.uri.path());
         let path = parse_path_style(&path).unwrap_or(S3Path::Root);
-        Self { op: op_of(head, &path), key: path.get_object_key().unwrap_or_default().to_owned() }
+        Self {
+            op: op_of(head, &path),
+            bucket: path.get_bucket_name().unwrap_or_default().to_owned(),
+            key: path.get_object_key().unwrap_or_default().to_owned(),
+        }
     }
+}
+
+/// The access key that a request says it is signed with.
+pub(crate) fn access_key(head: &Parts) -> Option<String> {
+    let signature = head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let query = head.uri.query().unwrap_or_default();
+    let scope =
+        signature.and_then(|text| text.split_once("Credential=")).or(query.split_once("X-Amz-Credential="));
+    let key = scope?.1.split(['/', '%', '&', ',']).next()?;
+    Some(key.to_owned())
 }
 
 fn op_of(head: &Parts, path: &S3Path) -> Op {

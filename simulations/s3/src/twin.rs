@@ -1,13 +1,16 @@
 //! The twin itself: a handle to all of its state.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::behaviour::access::{Access, Denial};
-use crate::behaviour::fault::{Fault, Faults, Strike};
+use crate::behaviour::fault::{Fault, FaultKind, Faults, Strike};
 use crate::behaviour::model::{Model, Timing};
-use crate::content::Rope;
+use crate::behaviour::rates::Rates;
+use crate::behaviour::throttle::{Client, Throttles};
+use crate::content::{Rope, etag, mix};
 use crate::op::{Op, Target};
 use crate::store::{LONGEST_KEY, Store, WriteConditions};
 use crate::views::{self, ObjectView, PartView, PutAttributes, UploadView};
@@ -23,6 +26,9 @@ pub struct TwinOptions {
     pub seed: u64,
     /// Whether UploadPartCopy answers with the checksum of the copied bytes, as S3 does and some servers do not.
     pub copy_returns_checksum: bool,
+    /// Whether each upload of a part has an ETag of its own, even of the same bytes, as in a bucket encrypted
+    /// with SSE-KMS.
+    pub kms_etags: bool,
 }
 
 impl Default for TwinOptions {
@@ -32,6 +38,7 @@ impl Default for TwinOptions {
             region: "us-east-1".to_owned(),
             seed: 0,
             copy_returns_checksum: true,
+            kms_etags: false,
         }
     }
 }
@@ -43,8 +50,11 @@ pub struct Twin(Arc<State>);
 struct State {
     region: String,
     copy_returns_checksum: bool,
+    kms_etags: bool,
+    etags: AtomicU64,
     store: Mutex<Store>,
     access: Mutex<Access>,
+    throttles: Mutex<Throttles>,
     traffic: Mutex<Traffic>,
 }
 
@@ -52,8 +62,21 @@ struct State {
 struct Traffic {
     faults: Faults,
     model: Model,
+    rates: Rates,
     counts: BTreeMap<Op, u64>,
+    connections: u64,
     arrived: u64,
+}
+
+/// A request that has arrived, and what is to become of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    /// Counted from 1.
+    pub(crate) number: u64,
+    /// What befalls it.
+    pub(crate) strike: Option<Strike>,
+    /// How long it takes.
+    pub(crate) timing: Timing,
 }
 
 impl Twin {
@@ -64,14 +87,19 @@ impl Twin {
         let traffic = Traffic {
             faults: Faults::new(options.seed),
             model: Model::default(),
+            rates: Rates::default(),
             counts: BTreeMap::new(),
+            connections: 0,
             arrived: 0,
         };
         Self(Arc::new(State {
             region: options.region,
             copy_returns_checksum: options.copy_returns_checksum,
+            kms_etags: options.kms_etags,
+            etags: AtomicU64::new(options.seed),
             store: Mutex::default(),
             access: Mutex::new(access),
+            throttles: Mutex::default(),
             traffic: Mutex::new(traffic),
         }))
     }
@@ -150,9 +178,17 @@ impl Twin {
         self.traffic().counts.iter().map(|(op, count)| (op.name().to_owned(), *count)).collect()
     }
 
-    /// Counts requests from 0 again.
+    /// How many connections were accepted since the start or the last reset.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.traffic().connections
+    }
+
+    /// Counts requests and connections from 0 again.
     pub fn reset_requests(&self) {
-        self.traffic().counts.clear();
+        let mut traffic = self.traffic();
+        traffic.counts.clear();
+        traffic.connections = 0;
     }
 
     /// The faults in force, in the order they are tried.
@@ -171,9 +207,23 @@ impl Twin {
         self.traffic().faults.clear();
     }
 
-    /// Sets how long answers take from now on.
+    /// Sets how long answers take, and how many are given, from now on.
     pub fn set_model(&self, model: Model) {
-        self.traffic().model = model;
+        let mut traffic = self.traffic();
+        traffic.model = model;
+        traffic.rates = Rates::default();
+    }
+
+    /// Makes all content that a client uploads and downloads share so many bytes a second, over all its
+    /// connections and in both directions together, from now on: also that which is already on its way. With
+    /// none, nothing moves.
+    pub fn throttle(&self, client: Client, bytes_per_second: u64) {
+        self.throttles().set(client, bytes_per_second, Instant::now());
+    }
+
+    /// Ends a client's throttle, if it has one.
+    pub fn unthrottle(&self, client: &Client) {
+        self.throttles().remove(client);
     }
 
     /// Refuses requests from now on.
@@ -191,12 +241,32 @@ impl Twin {
         self.access().expired.insert(access_key.to_owned());
     }
 
-    /// Notes a request, and says its number, what befalls it and how long it takes.
-    pub(crate) fn arrived(&self, target: &Target) -> (u64, Option<Strike>, Timing) {
+    /// Notes a request, and says what is to become of it.
+    pub(crate) fn arrived(&self, target: &Target) -> Arrival {
         let mut traffic = self.traffic();
-        traffic.arrived += 1;
-        *traffic.counts.entry(target.op).or_default() += 1;
-        (traffic.arrived, traffic.faults.strike(target), traffic.model.timing(target.op))
+        let Traffic { faults, model, rates, counts, arrived, .. } = &mut *traffic;
+        *arrived += 1;
+        *counts.entry(target.op).or_default() += 1;
+        let struck = faults.strike(target);
+        let exceeded = rates.exceeded(model, target, Instant::now());
+        let refused = exceeded.then_some(Strike { kind: FaultKind::SlowDown, place: 0.0 });
+        Arrival { number: *arrived, strike: refused.or(struck), timing: model.timing(target.op) }
+    }
+
+    /// Notes a connection, and says how long it takes to set up.
+    pub(crate) fn connected(&self) -> Duration {
+        let mut traffic = self.traffic();
+        traffic.connections += 1;
+        traffic.model.connection_latency()
+    }
+
+    /// The ETag of a part just uploaded, of which `digest` is a digest.
+    pub(crate) fn part_etag(&self, digest: String) -> String {
+        if !self.0.kms_etags {
+            return digest;
+        }
+        let number = mix(self.0.etags.fetch_add(1, Relaxed));
+        etag::hex(u128::from(number) << 64 | u128::from(mix(number)))
     }
 
     /// The Region of every bucket.
@@ -217,6 +287,11 @@ impl Twin {
     /// The keys and denials, for one question.
     pub(crate) fn access(&self) -> MutexGuard<'_, Access> {
         self.0.access.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The budgets of clients, for one question.
+    pub(crate) fn throttles(&self) -> MutexGuard<'_, Throttles> {
+        self.0.throttles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn traffic(&self) -> MutexGuard<'_, Traffic> {

@@ -5,5 +5,6 @@ mod gate;
 mod guard;
 mod server;
 mod shaped;
+mod toll;
 
 pub use server::Server;

@@ -19,7 +19,12 @@ pub(crate) struct World {
 
 /// A world with an empty bucket.
 pub(crate) async fn world() -> World {
-    let twin = Twin::new(TwinOptions::default());
+    world_with(TwinOptions::default()).await
+}
+
+/// A world of another kind with an empty bucket.
+pub(crate) async fn world_with(options: TwinOptions) -> World {
+    let twin = Twin::new(options);
     twin.create_bucket(BUCKET);
     let server = twin.serve(listener().await).expect("a bound listener has an address");
     let s3 = client(&server.endpoint()).await;

@@ -43,7 +43,8 @@ pub(super) async fn part(
     };
     let content = sized(object.content.slice(range))?;
     let digests = move |content: &Rope| (etag::of_content(content), terms.algorithm.of(content));
-    let (etag, checksum) = aside(&content, digests).await;
+    let (digest, checksum) = aside(&content, digests).await;
+    let etag = twin.part_etag(digest);
     let now = now();
     let mut result = CopyPartResult {
         e_tag: Some(etag_out(&etag)),

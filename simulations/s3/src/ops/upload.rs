@@ -51,13 +51,12 @@ pub(super) async fn part(
     };
     let received = receive(input.body.take(), claims, Kept::Part(terms.algorithm)).await?;
     let (algorithm, value) = received.checksum;
-    let mut output =
-        UploadPartOutput { e_tag: Some(etag_out(&received.etag)), ..UploadPartOutput::default() };
+    let etag = twin.part_etag(received.etag);
+    let mut output = UploadPartOutput { e_tag: Some(etag_out(&etag)), ..UploadPartOutput::default() };
     if terms.declared {
         set_checksum!(output, algorithm, value.clone());
     }
-    let part =
-        store::Part { content: received.content, etag: received.etag, checksum: value, last_modified: now() };
+    let part = store::Part { content: received.content, etag, checksum: value, last_modified: now() };
     let mut store = twin.store();
     let upload = store.bucket_mut(&input.bucket)?.upload_mut(&input.key, &input.upload_id)?;
     upload.parts.insert(input.part_number, part);

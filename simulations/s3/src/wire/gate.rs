@@ -1,6 +1,7 @@
 //! The way of a request through the twin: counted, struck by a fault or not, answered by s3s, delayed.
 
-use std::sync::PoisonError;
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use http::Request;
@@ -11,11 +12,13 @@ use s3s::{Body, HttpError, HttpRequest, HttpResponse, S3Error, S3ErrorCode};
 
 use super::dialect;
 use super::shaped::{Ending, Leftover, Shape, Shaped, drain};
+use super::toll::Toll;
 use crate::behaviour::fault::{FaultKind, Strike};
 use crate::behaviour::model::Timing;
-use crate::op::{Op, Target};
+use crate::behaviour::throttle::Peer;
+use crate::op::{Op, Target, access_key};
 use crate::ops::Copied;
-use crate::twin::Twin;
+use crate::twin::{Arrival, Twin};
 
 /// How much of an unread request body is read before it is answered, in bytes.
 const DRAINED: u64 = 1 << 30;
@@ -33,11 +36,22 @@ impl Gate {
         Self { twin, service }
     }
 
-    /// Answers one request. An error closes the connection without an answer.
-    pub(super) async fn answer(self, request: Request<Incoming>) -> Result<HttpResponse, HttpError> {
+    /// Notes a connection, and says how long it takes to set up.
+    pub(super) fn connected(&self) -> Duration {
+        self.twin.connected()
+    }
+
+    /// Answers one request from an address. An error closes the connection without an answer.
+    pub(super) async fn answer(
+        self,
+        address: IpAddr,
+        request: Request<Incoming>,
+    ) -> Result<HttpResponse, HttpError> {
         let (head, body) = request.into_parts();
         let target = Target::of(&head);
-        let (number, strike, timing) = self.twin.arrived(&target);
+        let peer = Arc::new(Peer::new(address, access_key(&head)));
+        let arrival = self.twin.arrived(&target);
+        let Arrival { strike, timing, .. } = arrival;
         let op = target.op;
         let fault = strike.map(|strike| strike.kind);
         if fault == Some(FaultKind::ResetBefore) {
@@ -46,7 +60,8 @@ impl Gate {
         let length = body.size_hint().exact();
         let leftover = Leftover::default();
         let shape = if op.is_upload() { shape(strike, timing, length) } else { Shape::default() };
-        let body = Shaped::new(body.into(), shape, leftover.clone());
+        let toll = op.is_upload().then(|| Toll::new(self.twin.clone(), peer.clone()));
+        let body = Shaped::new(body.into(), shape, toll, leftover.clone());
         let response = match refused(op, fault) {
             Some(refusal) => {
                 drop(body);
@@ -61,7 +76,8 @@ impl Gate {
         if let Some(unread) = unread {
             drain(unread, DRAINED).await;
         }
-        Ok(finished(response, op, number, strike, timing).await)
+        let toll = (op == Op::GetObject).then(|| Toll::new(self.twin, peer));
+        Ok(finished(response, op, arrival, toll).await)
     }
 
     /// Boxed because the future of an operation is large and most of the gate's life is spent outside it.
@@ -71,13 +87,8 @@ impl Gate {
 }
 
 /// Corrects, delays and shapes an answer.
-async fn finished(
-    mut response: HttpResponse,
-    op: Op,
-    number: u64,
-    strike: Option<Strike>,
-    timing: Timing,
-) -> HttpResponse {
+async fn finished(mut response: HttpResponse, op: Op, arrival: Arrival, toll: Option<Toll>) -> HttpResponse {
+    let Arrival { number, strike, timing } = arrival;
     dialect::correct(op, number, &mut response);
     let copied = response.extensions_mut().remove::<Copied>();
     let copying = match (copied, timing.bandwidth) {
@@ -92,10 +103,10 @@ async fn finished(
     let whole = op == Op::HeadObject || op.is_upload() || copied.is_some();
     let shape =
         if whole { Shape::default() } else { shape(strike, timing, response.body().size_hint().exact()) };
-    if shape == Shape::default() {
+    if shape == Shape::default() && toll.is_none() {
         return response;
     }
-    response.map(|body| Body::http_body(Shaped::new(body, shape, Leftover::default())))
+    response.map(|body| Body::http_body(Shaped::new(body, shape, toll, Leftover::default())))
 }
 
 /// The answer of a fault that takes the place of the operation.

@@ -1,7 +1,7 @@
 //! The socket: an accept loop, a bounded number of connections, and their end.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,10 +83,10 @@ async fn accept(listener: TcpListener, gate: Gate) {
         let permit = room.clone().acquire_owned().await.expect("the semaphore is never closed");
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 let gate = gate.clone();
                 connections.spawn(async move {
-                    serve(stream, gate).await;
+                    serve(stream, peer.ip(), gate).await;
                     drop(permit);
                 });
             }
@@ -99,7 +99,11 @@ async fn accept(listener: TcpListener, gate: Gate) {
     }
 }
 
-async fn serve(stream: TcpStream, gate: Gate) {
+async fn serve(stream: TcpStream, peer: IpAddr, gate: Gate) {
+    let latency = gate.connected();
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set nodelay");
     }
@@ -108,7 +112,7 @@ async fn serve(stream: TcpStream, gate: Gate) {
         .header_read_timeout(IDLE)
         .max_buf_size(BUFFER)
         .max_headers(HEADERS)
-        .serve_connection(TokioIo::new(stream), service_fn(move |request| gate.clone().answer(request)))
+        .serve_connection(TokioIo::new(stream), service_fn(move |request| gate.clone().answer(peer, request)))
         .await;
     if let Err(error) = served {
         tracing::debug!(%error, "connection ended");

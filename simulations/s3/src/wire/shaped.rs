@@ -10,6 +10,7 @@ use http_body::{Frame, SizeHint};
 use s3s::{Body, StdError};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
+use super::toll::Toll;
 use crate::ops::{FRAME, next_data};
 
 /// How long a client may be silent in the middle of a body that is not wanted any more.
@@ -57,15 +58,16 @@ pub(super) struct Shaped {
     pending: Bytes,
     passed: u64,
     pace: Option<(Instant, Pin<Box<Sleep>>)>,
+    toll: Option<Toll>,
     /// Whether what was passed on was given time to be written before the cut.
     settled: bool,
     leftover: Leftover,
 }
 
 impl Shaped {
-    /// Gives a body a shape. The body is left in `leftover` when this one is dropped.
-    pub(super) fn new(inner: Body, shape: Shape, leftover: Leftover) -> Self {
-        Self { inner, shape, pending: Bytes::new(), passed: 0, pace: None, settled: false, leftover }
+    /// Gives a body a shape, and has it pay toll. It is left in `leftover` when this one is dropped.
+    pub(super) fn new(inner: Body, shape: Shape, toll: Option<Toll>, leftover: Leftover) -> Self {
+        Self { inner, shape, pending: Bytes::new(), passed: 0, pace: None, toll, settled: false, leftover }
     }
 
     /// How much of `pending` is passed on at once, in bytes.
@@ -132,8 +134,11 @@ impl http_body::Body for Shaped {
                 Err(frame) => return Poll::Ready(Some(Ok(frame))),
             }
         }
-        let step = this.step();
+        let mut step = this.step();
         ready!(this.poll_pace(this.passed + step, cx));
+        if let Some(toll) = &mut this.toll {
+            step = ready!(toll.poll_grant(step, cx));
+        }
         let data = this.pending.split_to(usize::try_from(step).expect("part of what is pending"));
         let data = this.flipped(data);
         this.passed += step;

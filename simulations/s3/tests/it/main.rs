@@ -10,6 +10,7 @@ mod listing;
 mod pace;
 mod read;
 mod rope;
+mod throttle;
 mod upload;
 mod wire;
 mod world;

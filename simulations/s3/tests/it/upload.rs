@@ -2,10 +2,10 @@
 
 use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType};
-use simulations_s3::Rope;
+use simulations_s3::{Rope, TwinOptions};
 
 use crate::world::{
-    BUCKET, COMPOSITE, FULL, Terms, UNDECLARED, World, base64_crc32, client_with, is, message, refusal,
+    BUCKET, COMPOSITE, FULL, Terms, UNDECLARED, World, base64_crc32, client_with, is, message, parts, refusal,
 };
 
 #[tokio::test]
@@ -122,10 +122,28 @@ async fn the_same_content_has_the_same_etag() {
 }
 
 #[tokio::test]
+async fn under_kms_each_upload_of_a_part_has_an_etag_of_its_own() {
+    let world = World::with(TwinOptions { kms_etags: true, ..TwinOptions::default() }).await;
+    let id = world.create("key", FULL).await;
+    let content = Rope::synthetic(1, 100_000);
+    let first = world.part("key", &id, 1, &content).await;
+    let second = world.part("key", &id, 1, &content).await;
+    assert_ne!(first.e_tag, second.e_tag);
+    let list = world.client.list_parts().bucket(BUCKET).key("key").upload_id(&id).send().await.unwrap();
+    assert_eq!(list.parts()[0].e_tag, second.e_tag);
+    let complete = || world.client.complete_multipart_upload().bucket(BUCKET).key("key").upload_id(&id);
+    let lost = complete().multipart_upload(parts([first])).send().await;
+    assert_eq!(refusal(lost), is(400, "InvalidPart"));
+    complete().multipart_upload(parts([second])).send().await.unwrap();
+    assert!(world.twin.object(BUCKET, "key").unwrap().content == content);
+}
+
+#[tokio::test]
 async fn listed_parts() {
     let world = World::new().await;
     let id = world.create("key", FULL).await;
-    for number in [3, 1, 7] {
+    let etag = world.part("key", &id, 3, &Rope::synthetic(7, 3)).await.e_tag;
+    for number in [1, 7] {
         world.part("key", &id, number, &Rope::synthetic(7, number as u64)).await;
     }
     let list = || world.client.list_parts().bucket(BUCKET).key("key").upload_id(&id);
@@ -133,6 +151,7 @@ async fn listed_parts() {
     let numbers: Vec<_> = page.parts().iter().map(|part| part.part_number().unwrap()).collect();
     assert_eq!((numbers, page.is_truncated()), (vec![1, 3], Some(true)));
     assert_eq!(page.parts()[1].size(), Some(3));
+    assert_eq!(page.parts()[1].e_tag(), etag.as_deref());
     assert_eq!(page.parts()[1].checksum_crc32(), Some(base64_crc32(&Rope::synthetic(7, 3)).as_str()));
     assert_eq!(page.checksum_type(), Some(&ChecksumType::FullObject));
     let page = list().part_number_marker(page.next_part_number_marker().unwrap()).send().await.unwrap();

@@ -1,0 +1,62 @@
+//! `zipfleet nodes`: a cluster's nodes.
+
+use std::process::ExitCode;
+
+use proto::failure::Failure;
+use proto::location::printable;
+use proto::requests::RequestCounts;
+use proto::view::NodeState;
+
+use crate::args::ClusterArgs;
+use crate::cluster::Cluster;
+use crate::output::{Voice, size, table};
+
+pub(super) async fn run(args: ClusterArgs, voice: Voice) -> Result<ExitCode, Failure> {
+    let nodes = Cluster::at(&args.cluster)?.nodes().await?;
+    let rows = nodes.iter().map(|node| {
+        let state = match node.state {
+            NodeState::Active => "active",
+            NodeState::Silent => "silent",
+            NodeState::Draining => "draining",
+        };
+        [
+            printable(&node.name),
+            state.to_owned(),
+            printable(&node.version),
+            node.cores.to_string(),
+            size(node.body_budget_bytes),
+            node.vitals.concurrency.to_string(),
+            node.attempts.to_string(),
+            size(node.queued_bytes),
+            format!("{}/s", size(node.bytes_per_second)),
+            reused(&node.vitals.requests),
+        ]
+    });
+    let heads = [
+        "node",
+        "state",
+        "version",
+        "cores",
+        "memory",
+        "requests at most",
+        "attempts",
+        "queued",
+        "speed",
+        "reused connections",
+    ];
+    voice.result(&table(heads, rows), &nodes);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The share of requests that found a connection open.
+fn reused(counts: &RequestCounts) -> String {
+    let RequestCounts {
+        list, head, get, create, upload_part, complete, abort, list_other, put, delete, ..
+    } = counts;
+    let all = list + head + get + create + upload_part + complete + abort + list_other + put + delete;
+    if all == 0 {
+        return "-".to_owned();
+    }
+    let reusing = all.saturating_sub(counts.connections_opened);
+    format!("{:.1} %", reusing as f64 / all as f64 * 1e2)
+}

@@ -1,0 +1,17 @@
+//! The fleet end to end: a real coordinator and real nodes with mutual TLS, and what befalls them while jobs run.
+//! Whatever that is, in the end every archive is right, S3 holds nothing else, and nobody holds on to memory.
+//!
+//! Throttles in the twin make jobs last long enough for something to happen meanwhile, so that little data is
+//! needed.
+
+mod joining;
+mod leaving;
+mod loss;
+mod namespaces;
+mod partitions;
+mod proxy;
+mod queueing;
+mod restarts;
+mod slowness;
+mod support;
+mod trust;

@@ -1,0 +1,30 @@
+//! Goal: a node that slows down while a job runs loses its queue, and what it has in flight is made twice.
+
+use proto::explain::What;
+
+use super::support::{Fleet, PACE, PART, TENTH, decided, share};
+
+#[test]
+fn a_node_that_slows_to_a_tenth_is_relieved() {
+    let fleet = Fleet::of(3);
+    // So few left that the others run dry while it still has what it had begun.
+    let (parts, done) = (24, 5);
+    fleet.sources("job", parts);
+    fleet.throttle(&["n1", "n2", "n3"], PACE);
+    let job = fleet.submit("job");
+    fleet.has_done(job, done);
+    fleet.throttle(&["n1"], TENTH);
+    let summary = fleet.completed(job);
+
+    let explanation = fleet.explain(job);
+    let n1 = share(&explanation, "n1");
+    let robbed = |what: &What| matches!(what, What::Stole { victim, .. } if victim == "n1");
+    let hedged = |what: &What| matches!(what, What::Hedged { slow, .. } if slow == "n1");
+    assert!(decided(&explanation, robbed) && decided(&explanation, hedged), "{explanation:#?}");
+    assert!(n1.robbed > 0 && n1.outrun > 0, "{explanation:#?}");
+    // Each byte is moved twice: in, and out. What would have been left to it would have taken this long.
+    let alone_ms = (parts - done) / 3 * PART * 2 / 1_000;
+    assert!(summary.total_ms < alone_ms / 2, "{} ms, not well below {alone_ms}", summary.total_ms);
+    println!("{} ms instead of {alone_ms}; n1: {n1:?}", summary.total_ms);
+    fleet.is_well(&["job"]);
+}

@@ -1,0 +1,225 @@
+//! What must outlive the coordinator: a record in S3 of each upload it began, until that is completed or removed.
+//!
+//! A record is written before S3 is asked for an upload and again before any part of it is granted. So whenever
+//! a coordinator dies, the next one finds every upload that holds parts, and removes it.
+
+use std::fmt;
+
+use bytes::Bytes;
+use proto::batch::Upload;
+use proto::failure::{Failure, FailureKind};
+use proto::job::JobId;
+use proto::limits::{JOURNAL_RECORD_BYTES_MAX, JOURNAL_RECORDS_MAX};
+use proto::listing::SourceObject;
+use proto::location::{Location, printable};
+use proto_s3::{Error, S3, with_retries};
+use serde::{Deserialize, Serialize};
+
+use crate::abort::{abort, command_that_removes};
+use crate::create::{SLACK_S, unix_now};
+
+/// Where a coordinator keeps its state. No two coordinators may share one: each would remove the uploads of the
+/// other when it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateLocation {
+    /// Bucket name.
+    pub bucket: String,
+    /// What the keys of all its objects begin with; usually ends in a slash.
+    pub prefix: String,
+}
+
+impl fmt::Display for StateLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, printable(&self.prefix))
+    }
+}
+
+/// The records of uploads below a [`StateLocation`].
+#[derive(Clone, Debug)]
+pub struct Journal {
+    s3: S3,
+    state: StateLocation,
+}
+
+/// What a coordinator before this one left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Uploads that are now removed.
+    pub removed: Vec<Upload>,
+    /// What a person should look at, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// One upload, begun or about to be.
+#[derive(Debug, Serialize, Deserialize)]
+struct Record {
+    job: JobId,
+    destination: Location,
+    /// When it was written, in seconds since 1970 UTC; for people.
+    written: i64,
+    /// `None` until S3 has given one.
+    upload_id: Option<String>,
+}
+
+impl Journal {
+    /// The journal at this place.
+    #[must_use]
+    pub fn new(s3: S3, state: StateLocation) -> Self {
+        Self { s3, state }
+    }
+
+    /// Removes every upload that a coordinator before this one began and did not end, then its record. To be
+    /// called before anything new is begun.
+    ///
+    /// # Errors
+    /// When the records cannot be listed, or are too many to be a coordinator's. What cannot be done about a
+    /// single record is a warning.
+    pub async fn recover(&self) -> Result<Recovered, Failure> {
+        let StateLocation { bucket, .. } = &self.state;
+        let below = self.folder();
+        let mut recovered = Recovered::default();
+        let (mut next, mut records) = (None, 0);
+        loop {
+            let page = with_retries(async || self.s3.list_page(0, bucket, &below, next.as_deref()).await);
+            let page = page.await.map_err(|error| self.unusable("read", error))?;
+            records += page.objects.len();
+            if records > JOURNAL_RECORDS_MAX {
+                let message = format!(
+                    "there are more than {JOURNAL_RECORDS_MAX} objects at s3://{bucket}/{}, where a coordinator keeps only a few: give it a place of its own",
+                    printable(&below)
+                );
+                return Err(Failure::new(FailureKind::BadRequest, message));
+            }
+            for object in page.objects {
+                self.recover_one(&object, &mut recovered).await;
+            }
+            next = page.next;
+            if next.is_none() {
+                return Ok(recovered);
+            }
+        }
+    }
+
+    /// Notes that an upload is about to be begun.
+    pub(crate) async fn begin(&self, job: JobId, destination: &Location) -> Result<(), Failure> {
+        self.write(Record { job, destination: destination.clone(), written: unix_now(), upload_id: None })
+            .await
+    }
+
+    /// Notes which upload was begun.
+    pub(crate) async fn begun(&self, job: JobId, upload: &Upload) -> Result<(), Failure> {
+        let Upload { destination, upload_id } = upload.clone();
+        self.write(Record { job, destination, written: unix_now(), upload_id: Some(upload_id) }).await
+    }
+
+    /// Deletes a job's record, once its upload is completed or removed.
+    pub(crate) async fn forget(&self, job: JobId) {
+        let record = self.record(job);
+        if let Err(error) = with_retries(async || self.s3.delete(&record).await).await {
+            // The next coordinator will find that the upload is gone, and try again.
+            tracing::warn!(%job, %error, "a record is left");
+        }
+    }
+
+    async fn write(&self, record: Record) -> Result<(), Failure> {
+        let text = serde_json::to_vec(&record).expect("a record can be told in JSON");
+        let (location, text) = (self.record(record.job), Bytes::from(text));
+        let written = with_retries(async || self.s3.put(&location, text.clone()).await).await;
+        written.map_err(|error| self.unusable("written", error))
+    }
+
+    /// Does what can be done about one record.
+    async fn recover_one(&self, object: &SourceObject, recovered: &mut Recovered) {
+        let location = Location { bucket: self.state.bucket.clone(), key: object.key.to_string() };
+        let record = match self.read(object).await {
+            Ok(record) => record,
+            Err(why) => {
+                recovered
+                    .warnings
+                    .push(format!("{location} is no record of an upload ({why}): left as it is"));
+                return;
+            }
+        };
+        let Record { job, destination, upload_id, .. } = record;
+        match upload_id {
+            Some(upload_id) => {
+                let upload = Upload { destination, upload_id };
+                if let Err(failure) = abort(&self.s3, &upload).await {
+                    let place = &upload.destination;
+                    recovered
+                        .warnings
+                        .push(format!("job {job} to {place} was left unfinished, and {failure}"));
+                    return;
+                }
+                tracing::info!(%job, destination = %upload.destination, "removed an unfinished upload");
+                recovered.removed.push(upload);
+            }
+            // By S3's clock: the record was written before any upload of the job began.
+            None => match self.unnamed(&destination, object.modified - SLACK_S).await {
+                Ok(left) => recovered.warnings.extend(left),
+                Err(error) => {
+                    recovered.warnings.push(format!(
+                        "job {job} may have left an unused upload at {destination}, which cannot be looked for: {error}"
+                    ));
+                    return;
+                }
+            },
+        }
+        if let Err(error) = with_retries(async || self.s3.delete(&location).await).await {
+            recovered.warnings.push(error.to_string());
+        }
+    }
+
+    /// What is to be said of a job that died between asking for an upload and noting it: an upload begun since
+    /// then may be its own, or anyone's, so it is not removed.
+    async fn unnamed(&self, destination: &Location, since: i64) -> Result<Option<String>, Error> {
+        let open = with_retries(async || self.s3.list_uploads(destination).await).await?;
+        let begun_since = open.into_iter().filter(|upload| upload.initiated >= since);
+        let commands: Vec<String> = begun_since
+            .map(|upload| Upload { destination: destination.clone(), upload_id: upload.upload_id })
+            .map(|upload| command_that_removes(&upload))
+            .collect();
+        let commands = commands.join(" and ");
+        Ok((!commands.is_empty()).then(|| {
+            format!(
+                "an unused upload may be left at {destination}, because the coordinator ended just when it began one; unless it is someone else's, remove it with {commands}"
+            )
+        }))
+    }
+
+    /// The record that an object holds, or why it is none.
+    async fn read(&self, object: &SourceObject) -> Result<Record, String> {
+        if object.size > JOURNAL_RECORD_BYTES_MAX {
+            return Err("it is too long".to_owned());
+        }
+        let text = with_retries(async || {
+            let etag = object.etag.to_string();
+            let mut fetched = self.s3.get(&self.state.bucket, &object.key, &etag, None).await?;
+            let mut text = Vec::new();
+            while let Some(bytes) = fetched.next().await? {
+                text.extend_from_slice(&bytes);
+            }
+            Ok(text)
+        });
+        let text = text.await.map_err(|error| error.to_string())?;
+        let record: Record = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+        match self.record(record.job).key == *object.key {
+            true => Ok(record),
+            false => Err(format!("it is of job {}", record.job)),
+        }
+    }
+
+    fn folder(&self) -> String {
+        format!("{}uploads/", self.state.prefix)
+    }
+
+    fn record(&self, job: JobId) -> Location {
+        Location { bucket: self.state.bucket.clone(), key: format!("{}{job}.json", self.folder()) }
+    }
+
+    fn unusable(&self, what: &str, error: Error) -> Failure {
+        let failure = Failure::from(error);
+        let message = format!("the coordinator's state at {} cannot be {what}: {failure}", self.state);
+        Failure::new(failure.kind, message)
+    }
+}

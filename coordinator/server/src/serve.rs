@@ -1,0 +1,148 @@
+//! A coordinator as a process of its own: it recovers, listens to nodes and callers, and stops cleanly.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use coordinator::machine::Settings;
+use proto::failure::Failure;
+use proto::limits::SESSION_QUEUE_MESSAGES;
+use proto_s3::S3;
+use proto_session::{BindError, Caps, Listener, Tls};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::handle::Coordinator;
+use crate::journal::{Journal, Recovered, StateLocation};
+use crate::sessions::Sessions;
+use crate::{api, http};
+
+/// What a coordinator is run with.
+#[derive(Debug)]
+pub struct ServeOptions {
+    /// Where it listens to nodes.
+    pub listen: SocketAddr,
+    /// Certificates; `None` lets anyone join who reaches `listen`.
+    pub tls: Option<Tls>,
+    /// Whether `listen` may be more than a loopback address without TLS.
+    pub allow_plaintext: bool,
+    /// Where the job API listens: a loopback address.
+    pub api: SocketAddr,
+    /// Where it keeps what must outlive it; no other coordinator may use it.
+    pub state: StateLocation,
+    /// Most nodes at a time.
+    pub nodes_max: usize,
+    /// How it schedules, and how many jobs it takes.
+    pub settings: Settings,
+    /// How long its jobs may take to end when it is told to stop.
+    pub stop_within: Duration,
+}
+
+/// A coordinator that is ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// Where it listens to nodes.
+    pub nodes: SocketAddr,
+    /// Where the job API listens.
+    pub api: SocketAddr,
+    /// What the coordinator before it left.
+    pub recovered: Recovered,
+}
+
+/// Why a coordinator did not run, or did not end as it should.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Callers of the job API are not asked who they are.
+    #[error(
+        "the job API asks nobody who they are, so it listens on a loopback address alone: not on {0}, but on 127.0.0.1"
+    )]
+    ApiExposed(SocketAddr),
+    /// It cannot listen to nodes.
+    #[error(transparent)]
+    Nodes(#[from] BindError),
+    /// It cannot listen to callers.
+    #[error("the job API cannot listen on {addr}: {error}")]
+    Api {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Its state cannot be read.
+    #[error(transparent)]
+    State(Failure),
+    /// It failed; to be started again, and reported.
+    #[error("the coordinator failed: {0}; start it again, and report this")]
+    Failed(String),
+    /// Some jobs had not ended in time.
+    #[error(
+        "stopped before all jobs had ended; the next coordinator with its state at {0} removes what they uploaded"
+    )]
+    StoppedLate(StateLocation),
+}
+
+/// Runs a coordinator until `stop`; then takes no more jobs, cancels those there are and waits until nothing of
+/// them is left. Tells `ready` when nodes and callers may come.
+///
+/// # Errors
+/// See [`ServeError`].
+pub async fn serve(
+    options: ServeOptions,
+    s3: S3,
+    ready: impl FnOnce(Ready),
+    stop: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let ServeOptions { listen, tls, allow_plaintext, api, state, nodes_max, settings, stop_within } = options;
+    let mut stop = pin!(stop);
+    if !api.ip().is_loopback() {
+        return Err(ServeError::ApiExposed(api));
+    }
+    // Both addresses first: a second coordinator, started by mistake, must not get as far as to remove what the
+    // first one is making.
+    // A node that comes back may find its former connection still there.
+    let caps = Caps { greeted: nodes_max.saturating_mul(2), ..Caps::default() };
+    let listener = Listener::bind(listen, tls, allow_plaintext, caps)?;
+    let refused = |error| ServeError::Api { addr: api, error };
+    let api_listener = TcpListener::bind(api).await.map_err(refused)?;
+    let api = api_listener.local_addr().map_err(refused)?;
+    let nodes = listener.local_addr().map_err(|error| BindError::Refused { addr: listen, error })?;
+
+    let journal = Journal::new(s3.clone(), state.clone());
+    let recovered = tokio::select! {
+        recovered = journal.recover() => recovered.map_err(ServeError::State)?,
+        () = &mut stop => return Ok(()),
+    };
+    let failed = |error: ractor::SpawnErr| ServeError::Failed(error.to_string());
+    let coordinator = Coordinator::start(s3, settings, Some(journal)).await.map_err(failed)?;
+    let (arrive, arrivals) = mpsc::channel(SESSION_QUEUE_MESSAGES);
+    let sessions = Sessions::start(coordinator.clone(), nodes_max, arrivals).await.map_err(failed)?;
+    let (close, closed) = oneshot::channel::<()>();
+    let mut listening = pin!(listener.serve(arrive, async {
+        // Nothing is ever sent through it.
+        let _ = closed.await;
+    }));
+    ready(Ready { nodes, api, recovered });
+
+    let ended = tokio::select! {
+        biased;
+        stopped = async {
+            stop.await;
+            timeout(stop_within, coordinator.stop()).await
+        } => stopped.map_err(|_| ServeError::StoppedLate(state)),
+        () = coordinator.ended() => Err(ServeError::Failed("its actor ended".to_owned())),
+        () = sessions.ended() => Err(ServeError::Failed("the actor of its sessions ended".to_owned())),
+        () = &mut listening => Err(ServeError::Failed("it no longer listens to nodes".to_owned())),
+        () = http::serve(api_listener, api::router(coordinator.clone())) => {
+            Err(ServeError::Failed("it no longer listens to callers".to_owned()))
+        }
+    };
+    // What has not ended by now is for the next one to clean up.
+    coordinator.kill();
+    drop((sessions, close));
+    if ended.is_ok() {
+        listening.await;
+    }
+    ended
+}

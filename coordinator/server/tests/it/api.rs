@@ -1,0 +1,131 @@
+//! What callers ask, and how they are answered.
+
+use reqwest::{Method, StatusCode, header};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::world::{Serving, World, answer, job, until};
+
+fn problem(answer: &(StatusCode, Value), status: StatusCode, kind: &str) {
+    let (found, body) = answer;
+    assert_eq!(*found, status, "{body}");
+    assert_eq!(body["status"], status.as_u16(), "{body}");
+    assert_eq!(body["kind"], kind, "{body}");
+    assert!(body["title"].is_string() && body["detail"].is_string(), "{body}");
+}
+
+#[tokio::test]
+async fn a_job_from_submission_to_its_report() {
+    let world = World::new().await;
+    world.fill(3, 100);
+    let serving = Serving::start(&world).await;
+    assert_eq!(serving.get("/healthz").await, (StatusCode::OK, json!({ "status": "ok", "nodes": 0 })));
+    assert_eq!(serving.get("/v1/jobs").await, (StatusCode::OK, json!([])));
+    assert_eq!(serving.get("/v1/nodes").await, (StatusCode::OK, json!([])));
+
+    let id = serving.submitted("a.zip").await;
+    until(|| !world.twin.uploads().is_empty()).await;
+    let (status, view) = serving.get(&format!("/v1/jobs/{id}")).await;
+    assert_eq!((status, &view["id"]), (StatusCode::OK, &json!(id)));
+    assert_eq!(view["destination"]["key"], "a.zip");
+    assert_eq!(view["outcome"], Value::Null);
+    assert_eq!(serving.get("/v1/jobs").await.1.as_array().unwrap().len(), 1);
+    let report = format!("/v1/jobs/{id}/report");
+    assert_eq!(serving.get(&report).await.1["job"], json!(id));
+
+    let cancelled = answer(serving.request(Method::DELETE, &format!("/v1/jobs/{id}"))).await;
+    assert_eq!(cancelled, (StatusCode::ACCEPTED, json!({ "id": id })));
+    serving.outcome(&id).await;
+    let (status, explanation) = serving.get(&report).await;
+    assert_eq!((status, &explanation["job"]), (StatusCode::OK, &json!(id)));
+    serving.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_not_there() {
+    let world = World::new().await;
+    let serving = Serving::start(&world).await;
+    for path in ["/", "/v2/jobs", "/v1/jobs/0123456789abcdef", "/v1/jobs/0123456789abcdef/report"] {
+        problem(&serving.get(path).await, StatusCode::NOT_FOUND, "NotFound");
+    }
+    let delete = serving.request(Method::DELETE, "/v1/jobs/0123456789abcdef");
+    problem(&answer(delete).await, StatusCode::NOT_FOUND, "NotFound");
+    problem(&serving.get("/v1/jobs/7").await, StatusCode::BAD_REQUEST, "BadRequest");
+    let put = answer(serving.request(Method::PUT, "/v1/jobs")).await;
+    problem(&put, StatusCode::METHOD_NOT_ALLOWED, "BadRequest");
+    serving.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn jobs_that_make_no_sense_are_refused_at_once() {
+    let world = World::new().await;
+    let serving = Serving::start(&world).await;
+    let with = |field: &str, value: Value| {
+        let mut job = job("a.zip");
+        job[field] = value;
+        job
+    };
+    let without = |field: &str| {
+        let mut job = job("a.zip");
+        job.as_object_mut().unwrap().remove(field);
+        job
+    };
+    for bad in [
+        json!({}),
+        json!([]),
+        without("destination"),
+        with("sources", json!([])),
+        with("sources", json!("s3://sources/in/")),
+        with("inclde", json!(["*.jpg"])),
+        with("priority", json!("Urgent")),
+        with("part_bytes", json!(-1)),
+    ] {
+        problem(&serving.submit(&bad).await, StatusCode::BAD_REQUEST, "BadRequest");
+    }
+    let post = |body: String, kind: &str| {
+        serving.request(Method::POST, "/v1/jobs").header(header::CONTENT_TYPE, kind).body(body)
+    };
+    let trailing = post(format!("{} {{}}", job("a.zip")), "application/json");
+    problem(&answer(trailing).await, StatusCode::BAD_REQUEST, "BadRequest");
+    let plain = post(job("a.zip").to_string(), "text/plain");
+    problem(&answer(plain).await, StatusCode::UNSUPPORTED_MEDIA_TYPE, "BadRequest");
+    let long = post(" ".repeat(2 << 20), "application/json");
+    problem(&answer(long).await, StatusCode::PAYLOAD_TOO_LARGE, "BadRequest");
+    let elsewhere = serving.request(Method::GET, "/v1/jobs").header(header::HOST, "evil.example:80");
+    problem(&answer(elsewhere).await, StatusCode::MISDIRECTED_REQUEST, "BadRequest");
+    assert_eq!(world.twin.requests().get("CreateMultipartUpload"), None);
+    serving.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_queue_is_a_refusal() {
+    let world = World::new().await;
+    world.fill(3, 100);
+    let mut options = crate::world::options();
+    options.settings.jobs_running = 1;
+    options.settings.jobs_waiting = 1;
+    let serving = Serving::start_with(&world, options).await;
+    for key in ["a.zip", "b.zip"] {
+        serving.submitted(key).await;
+    }
+    problem(&serving.submit(&job("c.zip")).await, StatusCode::SERVICE_UNAVAILABLE, "Unavailable");
+    serving.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn hostile_bytes_are_shut_out() {
+    let world = World::new().await;
+    let serving = Serving::start(&world).await;
+    for bytes in [&b"\x16\x03\x01\x02\x00"[..], b"GET\r\n\r\n", &[b'a'; 1 << 20]] {
+        let mut socket = TcpStream::connect(serving.ready.api).await.unwrap();
+        // It may hang up before it has read all.
+        let _ = socket.write_all(bytes).await;
+        let _ = socket.shutdown().await;
+        let mut answer = Vec::new();
+        let _ = socket.read_to_end(&mut answer).await;
+        assert!(!answer.starts_with(b"HTTP/1.1 200"));
+    }
+    assert_eq!(serving.get("/healthz").await.0, StatusCode::OK);
+    serving.stop().await.unwrap();
+}

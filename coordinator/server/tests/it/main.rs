@@ -1,0 +1,9 @@
+//! The coordinator's door against the S3 twin, over sockets of this machine.
+
+mod api;
+mod journal;
+mod node;
+mod serving;
+mod sessions;
+mod storm_tmp;
+mod world;

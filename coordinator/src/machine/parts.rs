@@ -1,0 +1,206 @@
+//! Parts: into queues, out to nodes, and back.
+
+use std::collections::BTreeMap;
+
+use proto::batch::{Assignment, AttemptId, Batch, Upload};
+use proto::explain::What;
+use proto::failure::{Failure, FailureKind};
+use proto::job::{JobId, Stage};
+use proto::limits::{BATCH_PARTS_MAX, FRAME_BYTES_AIM, PART_ATTEMPTS_MAX};
+use proto::part::{PartDone, PartFailed};
+use proto::plan::{PartNumber, Piece};
+use proto::session::Order;
+
+use super::{Effect, Machine, Question};
+use crate::job::UploadState;
+use crate::scheduler::{Next, NodeId, Queued, Stolen};
+
+impl Machine {
+    pub(super) fn part_done(&mut self, node: NodeId, done: &PartDone) {
+        let id = done.id.job;
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        if job.stage >= Stage::Completing {
+            return self.clean_up(id);
+        }
+        match job.ledger.record(job.planner.plan(), done) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                let failure =
+                    Failure::new(FailureKind::Internal, format!("a node reported nonsense: {error}"));
+                return self.fail(id, failure);
+            }
+        }
+        if job.first_part_ms.is_none() {
+            job.first_part_ms = Some(self.now_ms);
+        }
+        let share = job.story.share(self.scheduler.name(node));
+        share.parts += 1;
+        share.bytes += done.crc.bytes;
+        self.drop_rivals(node, done.id);
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        if job.stage == Stage::Transferring && job.ledger.is_complete() {
+            job.transferred_ms = self.now_ms;
+            job.stage = Stage::Completing;
+            let UploadState::Open(upload) = &job.upload else { return };
+            let completion = job.completion(upload.clone());
+            self.effects.push(Effect::Ask(Question::Complete(id, completion)));
+        }
+    }
+
+    /// Has other attempts at a part that is done dropped.
+    fn drop_rivals(&mut self, node: NodeId, done: AttemptId) {
+        let rivals = self.scheduler.rivals(done.job, done.part).to_vec();
+        let Some(job) = self.jobs.get_mut(&done.job).filter(|_| !rivals.is_empty()) else { return };
+        for (rival, attempt) in &rivals {
+            job.story.share(self.scheduler.name(*rival)).outrun += 1;
+            self.effects.push(Effect::Order(*rival, Order::Revoke(vec![*attempt])));
+        }
+        if rivals.iter().all(|(_, attempt)| attempt.attempt < done.attempt) {
+            job.story.share(self.scheduler.name(node)).hedges_won += 1;
+        }
+        let node = self.scheduler.name(node).to_owned();
+        self.tell(done.job, What::Won { part: done.part, node });
+    }
+
+    pub(super) fn part_failed(&mut self, node: NodeId, failed: PartFailed) {
+        let id = failed.id.job;
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        if job.stage >= Stage::Completing {
+            return self.clean_up(id);
+        }
+        let kind = failed.failure.kind;
+        let may_pass =
+            matches!(kind, FailureKind::Unavailable | FailureKind::Internal | FailureKind::Corrupt);
+        if !may_pass || job.ledger.note_failure(failed.id.part) >= PART_ATTEMPTS_MAX {
+            return self.fail(id, failed.failure);
+        }
+        match kind {
+            FailureKind::Corrupt => job.ledger.doubt(job.planner.plan(), failed.id.part),
+            _ => job.ledger.give_back(failed.id.part),
+        }
+        let node = self.scheduler.name(node).to_owned();
+        job.story.share(&node).failed += 1;
+        self.tell(id, What::Failed { part: failed.id.part, node, why: failed.failure.message });
+    }
+
+    /// A node dropped an attempt because it was told to, or because it drains.
+    pub(super) fn part_returned(&mut self, node: NodeId, attempt: AttemptId) {
+        let Some(job) = self.jobs.get_mut(&attempt.job) else { return };
+        if job.stage >= Stage::Completing {
+            return self.clean_up(attempt.job);
+        }
+        if !job.ledger.is_done(attempt.part) {
+            job.story.share(self.scheduler.name(node)).handed_back += 1;
+        }
+        job.ledger.give_back(attempt.part);
+    }
+
+    /// Puts what is ready in queues, and grants from them what nodes have room for.
+    pub(super) fn hand_out(&mut self) {
+        self.deal();
+        while let Some(node) = self.stirred.pop_first() {
+            self.fill(node);
+        }
+    }
+
+    fn deal(&mut self) {
+        if !self.scheduler.takes_parts() {
+            return;
+        }
+        for job in self.jobs.values_mut().filter(|job| job.ledger.has_ready() && job.is_granting()) {
+            while let Some((index, is_urgent)) = job.ledger.next_ready() {
+                let part = Queued { index, cost_bytes: job.part_cost(index) };
+                self.stirred.extend(self.scheduler.deal(job.id, part, is_urgent));
+            }
+        }
+    }
+
+    /// Grants a node what it has room for.
+    fn fill(&mut self, node: NodeId) {
+        let mut batches: BTreeMap<JobId, (Batch, usize)> = BTreeMap::new();
+        while let Some(next) = self.scheduler.next(node) {
+            let Some((assignment, upload)) = self.attempt(node, next) else { continue };
+            let id = assignment.id.job;
+            let literal = literal_bytes(&assignment);
+            let new = || (Batch { upload, assignments: Vec::new() }, 0);
+            let (batch, bytes) = batches.entry(id).or_insert_with(new);
+            batch.assignments.push(assignment);
+            *bytes += literal;
+            if batch.assignments.len() >= BATCH_PARTS_MAX || *bytes >= FRAME_BYTES_AIM {
+                let (batch, _) = batches.remove(&id).expect("it was just there");
+                self.effects.push(Effect::Order(node, Order::Grant(batch)));
+            }
+        }
+        let rest = batches.into_values().map(|(batch, _)| Effect::Order(node, Order::Grant(batch)));
+        self.effects.extend(rest);
+    }
+
+    /// Makes an attempt of what the scheduler chose; `None` if that is not needed any more.
+    fn attempt(&mut self, node: NodeId, next: Next) -> Option<(Assignment, Upload)> {
+        let (id, index, cost_bytes, slow) = match next {
+            Next::Queued(id, part) => (id, part.index, part.cost_bytes, None),
+            Next::Stolen(stolen) => {
+                self.tell_theft(&stolen);
+                (stolen.job, stolen.part.index, stolen.part.cost_bytes, None)
+            }
+            Next::Hedge { attempt, cost_bytes, slow, .. } => {
+                (attempt.job, attempt.part.index(), cost_bytes, Some((slow, attempt)))
+            }
+        };
+        let begun = self.jobs.get_mut(&id).filter(|job| job.is_granting()).and_then(|job| {
+            let number = if slow.is_some() { job.ledger.hedge(index) } else { job.ledger.grant(index) };
+            number.map(|number| (number, job))
+        });
+        let Some((number, job)) = begun else {
+            // Whoever has the part need not be looked at again.
+            if let Some((slow, attempt)) = slow {
+                self.scheduler.contest(slow, attempt, None);
+            }
+            return None;
+        };
+        let (work, upload) = match (job.work(index), &job.upload) {
+            (Ok(work), UploadState::Open(upload)) => (work, upload.clone()),
+            (Err(failure), _) => {
+                self.fail(id, failure);
+                return None;
+            }
+            (Ok(_), _) => return None,
+        };
+        let attempt = AttemptId { job: id, part: PartNumber::from_index(index), attempt: number };
+        self.scheduler.grant(node, attempt, cost_bytes, self.now_ms);
+        if let Some((slow, other)) = slow {
+            self.scheduler.contest(slow, other, Some((node, attempt)));
+            self.tell_hedge(node, &next);
+        }
+        Some((Assignment { id: attempt, work }, upload))
+    }
+
+    pub(super) fn tell_theft(&mut self, stolen: &Stolen) {
+        let thief = self.scheduler.name(stolen.thief).to_owned();
+        let victim = self.scheduler.name(stolen.victim).to_owned();
+        let Some(job) = self.jobs.get_mut(&stolen.job) else { return };
+        job.story.share(&thief).stolen += 1;
+        job.story.share(&victim).robbed += 1;
+        let Stolen { thief_left_ms, victim_left_ms, .. } = *stolen;
+        self.tell(stolen.job, What::Stole { parts: 1, thief, victim, thief_left_ms, victim_left_ms });
+    }
+
+    fn tell_hedge(&mut self, node: NodeId, next: &Next) {
+        let Next::Hedge { attempt, slow, node_left_ms, slow_left_ms, .. } = *next else { return };
+        let (node, slow) = (self.scheduler.name(node).to_owned(), self.scheduler.name(slow).to_owned());
+        if let Some(job) = self.jobs.get_mut(&attempt.job) {
+            job.story.share(&node).hedges += 1;
+        }
+        let part = attempt.part;
+        self.tell(attempt.job, What::Hedged { part, node, slow, node_left_ms, slow_left_ms });
+    }
+}
+
+fn literal_bytes(assignment: &Assignment) -> usize {
+    let literal = |piece: &Piece| match piece {
+        Piece::Literal { bytes, .. } => bytes.len(),
+        Piece::Fetch { .. } => 0,
+    };
+    assignment.work.pieces.iter().map(literal).sum()
+}

@@ -1,0 +1,216 @@
+//! A node as the scheduler sees it: its queue, what it was granted, how fast it is.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use proto::batch::AttemptId;
+use proto::job::JobId;
+use proto::report::Vitals;
+use proto::session::Hello;
+use proto::view::{NodeState, NodeView};
+
+use super::speed::Speed;
+
+/// A node is granted no more than it does in this time, in milliseconds: far more than a round trip, so that it
+/// never runs dry and a node that gets faster is noticed; little enough to leave a slow one the last parts.
+const GRANTED_AHEAD_MS: f64 = 3_000.0;
+/// Parts a node may have however slow it is: one is uploaded while the next is fetched.
+const PARTS_AT_LEAST: usize = 2;
+
+/// A part in a node's queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queued {
+    /// Its index in its job's plan.
+    pub index: usize,
+    /// What it costs a node, in bytes.
+    pub cost_bytes: u64,
+}
+
+/// An attempt that has not been answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grant {
+    pub(super) cost_bytes: u64,
+    /// Whether there is another attempt at the same part.
+    pub(super) is_contested: bool,
+    /// Grants of a node in order.
+    pub(super) order: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Node {
+    hello: Hello,
+    pub(super) state: NodeState,
+    pub(super) heard_ms: u64,
+    vitals: Vitals,
+    speed: Speed,
+    queues: BTreeMap<JobId, VecDeque<Queued>>,
+    queued_bytes: u64,
+    pub(super) granted: BTreeMap<AttemptId, Grant>,
+    granted_bytes: u64,
+    grants: u64,
+    /// Bytes it still has to move of what it was granted, as far as known.
+    left_bytes: u64,
+    /// Where it stands in the scheduler's orders.
+    pub(super) ranks: Option<Ranks>,
+}
+
+/// When a node would be done, in microseconds from now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ranks {
+    /// With its queue and one more part; `None` when it takes none.
+    pub(super) with_more_us: Option<u64>,
+    /// With its queue; `None` when that is empty.
+    pub(super) queue_us: Option<u64>,
+    /// With what it was granted; `None` when that is nothing.
+    pub(super) granted_us: Option<u64>,
+}
+
+impl Node {
+    pub(super) fn new(hello: Hello, now_ms: u64) -> Self {
+        Self {
+            hello,
+            state: NodeState::Active,
+            heard_ms: now_ms,
+            vitals: Vitals::default(),
+            speed: Speed::default(),
+            queues: BTreeMap::new(),
+            queued_bytes: 0,
+            granted: BTreeMap::new(),
+            granted_bytes: 0,
+            grants: 0,
+            left_bytes: 0,
+            ranks: None,
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.hello.name
+    }
+
+    pub(super) fn window_bytes(&self) -> u64 {
+        self.hello.body_budget_bytes
+    }
+
+    /// Bytes a millisecond, or what is usual where it was never measured.
+    pub(super) fn bytes_per_ms(&self, usual: f64) -> f64 {
+        // A node that seems to stand still is as slow as can be, not infinitely: it may just wait for S3.
+        self.speed.bytes_per_ms().unwrap_or(usual).max(1.0)
+    }
+
+    pub(super) fn measured_bytes_per_ms(&self) -> Option<f64> {
+        self.speed.bytes_per_ms()
+    }
+
+    /// Microseconds until `more_bytes` bytes beyond what it was granted are moved, or `None` if never.
+    pub(super) fn done_us(&self, more_bytes: u64, usual: f64) -> Option<u64> {
+        let bytes = (self.left_bytes + more_bytes) as f64;
+        (self.state != NodeState::Silent).then(|| (bytes / self.bytes_per_ms(usual) * 1e3) as u64)
+    }
+
+    /// Whether it may be granted a part of this cost now.
+    pub(super) fn has_room(&self, cost_bytes: u64) -> bool {
+        if self.state != NodeState::Active || self.window_bytes() == 0 {
+            return false;
+        }
+        let with_it = self.granted_bytes + cost_bytes;
+        let ahead = self.speed.bytes_per_ms().map_or(u64::MAX, |speed| (speed * GRANTED_AHEAD_MS) as u64);
+        let is_little = self.granted.len() < PARTS_AT_LEAST || with_it <= ahead;
+        self.granted.is_empty() || (with_it <= self.window_bytes() && is_little)
+    }
+
+    pub(super) fn heard(&mut self, vitals: Vitals, now_ms: u64) {
+        self.heard_ms = now_ms;
+        self.speed.observe(vitals.moved_bytes, !self.granted.is_empty(), now_ms);
+        self.left_bytes = vitals.left_bytes.min(self.granted_bytes);
+        self.vitals = vitals;
+    }
+
+    pub(super) fn grant(&mut self, attempt: AttemptId, cost_bytes: u64, is_contested: bool, now_ms: u64) {
+        self.speed.begin(self.vitals.moved_bytes, now_ms);
+        self.grants += 1;
+        self.granted.insert(attempt, Grant { cost_bytes, is_contested, order: self.grants });
+        self.granted_bytes += cost_bytes;
+        self.left_bytes += cost_bytes;
+    }
+
+    pub(super) fn settle(&mut self, attempt: AttemptId) -> bool {
+        let Some(grant) = self.granted.remove(&attempt) else { return false };
+        self.granted_bytes -= grant.cost_bytes;
+        self.left_bytes = self.left_bytes.min(self.granted_bytes);
+        true
+    }
+
+    pub(super) fn queue(&mut self, job: JobId, part: Queued, is_urgent: bool) {
+        let queue = self.queues.entry(job).or_default();
+        if is_urgent {
+            queue.push_front(part)
+        } else {
+            queue.push_back(part)
+        }
+        self.queued_bytes += part.cost_bytes;
+    }
+
+    /// Jobs of which it has parts in its queue.
+    pub(super) fn jobs(&self) -> impl DoubleEndedIterator<Item = JobId> {
+        self.queues.keys().copied()
+    }
+
+    /// What it would do next, or last, of a job.
+    pub(super) fn peek(&self, job: JobId, from_back: bool) -> Option<Queued> {
+        let queue = self.queues.get(&job)?;
+        if from_back { queue.back().copied() } else { queue.front().copied() }
+    }
+
+    /// Takes what `peek` showed out of its queue.
+    pub(super) fn take(&mut self, job: JobId, from_back: bool) -> Option<Queued> {
+        let queue = self.queues.get_mut(&job)?;
+        let part = if from_back { queue.pop_back() } else { queue.pop_front() }?;
+        if queue.is_empty() {
+            self.queues.remove(&job);
+        }
+        self.queued_bytes -= part.cost_bytes;
+        Some(part)
+    }
+
+    /// Empties its queue, or one job's part of it.
+    pub(super) fn withdraw(&mut self, only: Option<JobId>) -> Vec<(JobId, Queued)> {
+        let gone: BTreeMap<JobId, VecDeque<Queued>> = match only {
+            Some(job) => self.queues.remove_entry(&job).into_iter().collect(),
+            None => std::mem::take(&mut self.queues),
+        };
+        let parts: Vec<(JobId, Queued)> = gone
+            .into_iter()
+            .flat_map(|(job, queue)| queue.into_iter().map(move |part| (job, part)))
+            .collect();
+        self.queued_bytes -= parts.iter().map(|(_, part)| part.cost_bytes).sum::<u64>();
+        parts
+    }
+
+    /// Microseconds until it is done with all it has, or `None` if never.
+    pub(super) fn left_us(&self, usual: f64) -> Option<u64> {
+        self.done_us(self.queued_bytes, usual)
+    }
+
+    pub(super) fn rank(&self, usual: f64, more_bytes: u64) -> Ranks {
+        let us = |bytes| self.done_us(bytes, usual).unwrap_or(u64::MAX);
+        let takes_parts = self.state == NodeState::Active && self.window_bytes() > 0;
+        Ranks {
+            with_more_us: takes_parts.then(|| us(self.queued_bytes + more_bytes)),
+            queue_us: (!self.queues.is_empty()).then(|| us(self.queued_bytes)),
+            granted_us: (!self.granted.is_empty()).then(|| us(0)),
+        }
+    }
+
+    pub(super) fn view(&self) -> NodeView {
+        NodeView {
+            name: self.hello.name.clone(),
+            version: self.hello.version.clone(),
+            state: self.state,
+            cores: self.hello.cores,
+            body_budget_bytes: self.hello.body_budget_bytes,
+            attempts: self.granted.len() as u64,
+            queued_bytes: self.queued_bytes,
+            bytes_per_second: self.speed.bytes_per_ms().map_or(0, |speed| (speed * 1e3) as u64),
+            vitals: self.vitals.clone(),
+        }
+    }
+}

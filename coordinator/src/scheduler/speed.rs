@@ -1,0 +1,95 @@
+//! How fast a node is: bytes of parts it moves a second, the recent past counting most.
+
+/// Time over which the past is forgotten, in milliseconds: a node that stops is known as slow within seconds,
+/// one that hiccups is not.
+const MEMORY_MS: f64 = 2_000.0;
+/// Shortest time to measure over, in milliseconds: bytes come in bursts.
+const SPAN_MS: u64 = 400;
+
+/// An exponentially weighted estimate.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Speed {
+    bytes_per_ms: Option<f64>,
+    /// When and at which count the present span began; `None` while the node has nothing to do, because that
+    /// tells nothing.
+    since: Option<(u64, u64)>,
+}
+
+impl Speed {
+    /// Notes that the node has moved so many bytes in all, and whether it has more to do.
+    pub(super) fn observe(&mut self, moved_bytes: u64, is_busy: bool, now_ms: u64) {
+        if let Some((since_ms, since_bytes)) = self.since {
+            let span_ms = now_ms.saturating_sub(since_ms);
+            // A span that ends because the work did counts as well: small jobs may have no other.
+            if span_ms < SPAN_MS && (is_busy || self.bytes_per_ms.is_some()) {
+                if !is_busy {
+                    self.since = None;
+                }
+                return;
+            }
+            let seen = moved_bytes.saturating_sub(since_bytes) as f64 / span_ms.max(1) as f64;
+            let weight = 1.0 - (-(span_ms as f64) / MEMORY_MS).exp();
+            // The first measure stands for itself.
+            let before = self.bytes_per_ms.unwrap_or(seen);
+            self.bytes_per_ms = Some(before + weight * (seen - before));
+        }
+        self.since = is_busy.then_some((now_ms, moved_bytes));
+    }
+
+    /// Notes that the node got work after it had none.
+    pub(super) fn begin(&mut self, moved_bytes: u64, now_ms: u64) {
+        self.since.get_or_insert((now_ms, moved_bytes));
+    }
+
+    /// Bytes a millisecond; `None` until measured.
+    pub(super) fn bytes_per_ms(&self) -> Option<f64> {
+        self.bytes_per_ms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs a node at a speed for a while, with a report each half second.
+    fn run(speed: &mut Speed, now_ms: &mut u64, moved: &mut u64, bytes_per_ms: u64, for_ms: u64) {
+        for _ in 0..for_ms / 500 {
+            *now_ms += 500;
+            *moved += bytes_per_ms * 500;
+            speed.observe(*moved, true, *now_ms);
+        }
+    }
+
+    #[test]
+    fn a_tenth_of_the_speed_is_known_within_seconds() {
+        let (mut speed, mut now_ms, mut moved) = (Speed::default(), 0, 0);
+        speed.begin(0, 0);
+        run(&mut speed, &mut now_ms, &mut moved, 1_000, 10_000);
+        assert!((speed.bytes_per_ms().unwrap() - 1_000.0).abs() < 1.0);
+        run(&mut speed, &mut now_ms, &mut moved, 100, 5_000);
+        assert!(speed.bytes_per_ms().unwrap() < 200.0, "{speed:?}");
+        run(&mut speed, &mut now_ms, &mut moved, 1_000, 5_000);
+        assert!(speed.bytes_per_ms().unwrap() > 900.0, "{speed:?}");
+    }
+
+    #[test]
+    fn idleness_is_not_slowness() {
+        let (mut speed, mut now_ms, mut moved) = (Speed::default(), 0, 0);
+        speed.begin(0, 0);
+        run(&mut speed, &mut now_ms, &mut moved, 1_000, 5_000);
+        for _ in 0..100 {
+            speed.observe(moved, false, now_ms);
+            now_ms += 500;
+        }
+        speed.begin(moved, now_ms);
+        assert!(speed.bytes_per_ms().unwrap() > 800.0, "{speed:?}");
+    }
+
+    #[test]
+    fn a_job_shorter_than_a_span_is_a_measure_if_there_is_no_other() {
+        let mut speed = Speed::default();
+        speed.begin(0, 0);
+        speed.observe(100_000, false, 100);
+        assert_eq!(speed.bytes_per_ms(), Some(1_000.0));
+    }
+}
