@@ -31,12 +31,12 @@ use tokio::task::JoinSet;
 
 const ZIPFLEET: &str = env!("CARGO_BIN_EXE_zipfleet");
 const NODES: usize = 1_000;
-/// Time between two reports of one node under load: 20,000 a second of all.
-const REPORT_EVERY: Duration = Duration::from_millis(50);
+/// Time in which a node is done with one part under load: 20,000 a second of all.
+const PART_EVERY: Duration = Duration::from_millis(50);
 /// Each of as many parts as an upload can have.
 const JOBS: u64 = 16;
 const IDLE: Duration = Duration::from_secs(20);
-const LOAD: Duration = Duration::from_secs(5);
+const LOAD: Duration = Duration::from_secs(3);
 
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
@@ -62,25 +62,33 @@ fn main() {
             (cpu_seconds(&coordinator) - before) / IDLE.as_secs_f64(),
             resident_mb(&coordinator)
         );
-        busy.store(1, Relaxed);
         submit(&api).await;
-        while reports.load(Relaxed) < 2 * NODES as u64 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        for (together, what) in [(2, "two parts to a message, as nodes do while they have more to begin"), (1, "one part to a message")] {
+            load(&coordinator, &busy, &reports, together, what).await;
         }
-        let before = (Instant::now(), cpu_seconds(&coordinator), reports.load(Relaxed));
-        tokio::time::sleep(LOAD).await;
-        let seconds = before.0.elapsed().as_secs_f64();
-        let cores = (cpu_seconds(&coordinator) - before.1) / seconds;
-        let rate = (reports.load(Relaxed) - before.2) as f64 / seconds;
-        println!(
-            "{rate:.0} reports a second, each with a part done: {cores:.2} of a core, {:.1} us a report, {:.2} of a core at 20,000; {} MB resident",
-            cores / rate * 1e6,
-            cores / rate * 20_000.0,
-            resident_mb(&coordinator)
-        );
         assert!(sessions.try_join_next().is_none(), "no session ended");
         drop(coordinator);
     });
+}
+
+/// Has every node report a part in each `PART_EVERY`, so many at a time.
+async fn load(coordinator: &Coordinator, busy: &AtomicU64, reports: &AtomicU64, together: u64, what: &str) {
+    busy.store(together, Relaxed);
+    let since = reports.load(Relaxed);
+    while reports.load(Relaxed) < since + 10 * NODES as u64 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let before = (Instant::now(), cpu_seconds(coordinator), reports.load(Relaxed));
+    tokio::time::sleep(LOAD).await;
+    let seconds = before.0.elapsed().as_secs_f64();
+    let cores = (cpu_seconds(coordinator) - before.1) / seconds;
+    let rate = (reports.load(Relaxed) - before.2) as f64 / seconds;
+    println!(
+        "{rate:.0} parts reported a second, {what}: {cores:.2} of a core, {:.1} us a part, {:.2} of a core at 20,000; {} MB resident",
+        cores / rate * 1e6,
+        cores / rate * 20_000.0,
+        resident_mb(coordinator)
+    );
 }
 
 async fn twin() -> (Twin, Server) {
@@ -186,15 +194,16 @@ impl Node {
         reports: Arc<AtomicU64>,
     ) {
         let since = Instant::now();
-        let mut beat = tokio::time::interval(REPORT_EVERY);
+        let mut beat = tokio::time::interval(PART_EVERY);
         let mut beats = 0u64;
         loop {
             tokio::select! {
                 _ = beat.tick() => {
                     beats += 1;
-                    let is_busy = busy.load(Relaxed) > 0 && !self.held.is_empty();
-                    if is_busy || beats.is_multiple_of(HEARTBEAT_MS / REPORT_EVERY.as_millis() as u64) {
-                        let report = self.report(is_busy);
+                    let together = busy.load(Relaxed);
+                    let is_busy = together > 0 && beats.is_multiple_of(together) && !self.held.is_empty();
+                    if is_busy || beats.is_multiple_of(HEARTBEAT_MS / PART_EVERY.as_millis() as u64) {
+                        let report = self.report(if is_busy { together } else { 0 });
                         reports.fetch_add(report.done.len() as u64, Relaxed);
                         self.link.push(report, 200);
                     }
@@ -220,19 +229,22 @@ impl Node {
         }
     }
 
-    fn report(&mut self, is_busy: bool) -> Report {
-        let done = is_busy.then(|| self.held.pop_front()).flatten().map(|Assignment { id, work }| {
-            self.moved += work.bytes;
-            // A part of nothing but data reports the CRC of its range, others those of whole objects.
-            let has_headers = work.pieces.iter().any(|piece| matches!(piece, Piece::Literal { .. }));
-            let bytes = |body: &Body| if has_headers { body.object_bytes } else { work.bytes };
-            let bodies = work.bodies.iter().map(|body| Crc::known(0, bytes(body))).collect();
-            PartDone { id, etag: "0".repeat(32), crc: Crc::known(0, work.bytes), bodies }
-        });
+    fn report(&mut self, parts: u64) -> Report {
+        let held = self.held.drain(..self.held.len().min(parts as usize));
+        let done: Vec<PartDone> = held.map(done).collect();
+        self.moved += done.iter().map(|done| done.crc.bytes).sum::<u64>();
         let left_bytes = self.held.iter().map(|assignment| assignment.work.bytes).sum();
         let vitals = Vitals { moved_bytes: self.moved, left_bytes, ..Vitals::default() };
-        Report { done: done.into_iter().collect(), vitals, ..Report::default() }
+        Report { done, vitals, ..Report::default() }
     }
+}
+
+fn done(Assignment { id, work }: Assignment) -> PartDone {
+    // A part of nothing but data reports the CRC of its range, others those of whole objects.
+    let has_headers = work.pieces.iter().any(|piece| matches!(piece, Piece::Literal { .. }));
+    let bytes = |body: &Body| if has_headers { body.object_bytes } else { work.bytes };
+    let bodies = work.bodies.iter().map(|body| Crc::known(0, bytes(body))).collect();
+    PartDone { id, etag: "0".repeat(32), crc: Crc::known(0, work.bytes), bodies }
 }
 
 async fn submit(api: &str) {

@@ -116,6 +116,8 @@ pub struct Scheduler {
     by_queue: BTreeSet<(u64, NodeId)>,
     /// Nodes with parts in flight, in the order in which they would be done with them.
     by_granted: BTreeSet<(u64, NodeId)>,
+    /// Nodes that may stand in the wrong place of these orders: most changes come several at a time.
+    stale: Vec<NodeId>,
     /// All attempts in flight at parts that have several.
     contested: BTreeMap<(JobId, PartNumber), Vec<(NodeId, AttemptId)>>,
 }
@@ -132,6 +134,7 @@ impl Scheduler {
             by_with_more: BTreeSet::new(),
             by_queue: BTreeSet::new(),
             by_granted: BTreeSet::new(),
+            stale: Vec::new(),
             contested: BTreeMap::new(),
         }
     }
@@ -146,7 +149,7 @@ impl Scheduler {
     pub fn leave(&mut self, id: NodeId) -> Left {
         let Some(mut node) = self.nodes.remove(&id) else { return Left::default() };
         self.unrank(id, node.ranks);
-        let queued = self.withdraw(&mut node);
+        let queued = withdraw(&mut node, &mut self.shares);
         let attempts: Vec<AttemptId> = node.granted.into_keys().collect();
         attempts.iter().for_each(|attempt| self.uncontest(id, *attempt));
         Left { attempts, queued }
@@ -172,6 +175,7 @@ impl Scheduler {
     /// Puts a part in the queue that would be done with it first, at its front if it is urgent; whose queue that
     /// is, or `None` without a node that takes parts.
     pub fn deal(&mut self, job: JobId, part: Queued, is_urgent: bool) -> Option<NodeId> {
+        self.rank_stale();
         let (_, id) = *self.by_with_more.first()?;
         self.queue(id, job, part, is_urgent);
         Some(id)
@@ -179,7 +183,8 @@ impl Scheduler {
 
     /// Whether there is a node that takes parts.
     #[must_use]
-    pub fn takes_parts(&self) -> bool {
+    pub fn takes_parts(&mut self) -> bool {
+        self.rank_stale();
         !self.by_with_more.is_empty()
     }
 
@@ -188,6 +193,7 @@ impl Scheduler {
     pub fn next(&mut self, id: NodeId) -> Option<Next> {
         let node = self.nodes.get_mut(&id)?;
         let Some(job) = node.jobs().min_by_key(|job| self.shares.clock(*job)) else {
+            self.rank_stale();
             return self.steal(id).map(Next::Stolen).or_else(|| self.hedge(id));
         };
         node.peek(job, false).filter(|part| node.has_room(part.cost_bytes))?;
@@ -210,6 +216,7 @@ impl Scheduler {
     /// Moves a part from the queue that would last longest to the one that would be done first, if that is well
     /// before: so a node that slows down loses its queue before others run dry.
     pub fn level(&mut self) -> Option<Stolen> {
+        self.rank_stale();
         let (victim_us, victim) = *self.by_queue.last().filter(|_| self.policy.steals)?;
         let (thief_us, thief) = *self.by_with_more.first()?;
         let is_level = victim_us <= thief_us.saturating_add(thief_us / 10).saturating_add(LEVEL_SLACK_US);
@@ -319,23 +326,21 @@ impl Scheduler {
 
     /// Takes in how a node is; parts that were in its queue, when it has begun to drain.
     pub fn heard(&mut self, id: NodeId, vitals: Vitals, now_ms: u64) -> Vec<(JobId, Queued)> {
-        let Some(mut node) = self.nodes.remove(&id) else { return Vec::new() };
+        let Some(node) = self.nodes.get_mut(&id) else { return Vec::new() };
         let was = node.state;
         node.state = if vitals.is_draining { NodeState::Draining } else { NodeState::Active };
         node.heard(vitals, now_ms);
         let drains = node.state == NodeState::Draining && was != NodeState::Draining;
-        let queued = if drains { self.withdraw(&mut node) } else { Vec::new() };
-        self.nodes.insert(id, node);
+        let queued = if drains { withdraw(node, &mut self.shares) } else { Vec::new() };
         self.rank(id);
         queued
     }
 
     /// Notes that a node is not heard of; parts that were in its queue.
     pub fn silence(&mut self, id: NodeId) -> Vec<(JobId, Queued)> {
-        let Some(mut node) = self.nodes.remove(&id) else { return Vec::new() };
+        let Some(node) = self.nodes.get_mut(&id) else { return Vec::new() };
         node.state = NodeState::Silent;
-        let queued = self.withdraw(&mut node);
-        self.nodes.insert(id, node);
+        let queued = withdraw(node, &mut self.shares);
         self.rank(id);
         queued
     }
@@ -380,15 +385,24 @@ impl Scheduler {
         }
     }
 
-    fn withdraw(&mut self, node: &mut Node) -> Vec<(JobId, Queued)> {
-        let parts = node.withdraw(None);
-        parts.iter().for_each(|(job, _)| self.shares.unqueued(*job));
-        parts
+    /// Notes that a node has changed.
+    fn rank(&mut self, id: NodeId) {
+        if let Some(node) = self.nodes.get_mut(&id).filter(|node| !node.is_stale) {
+            node.is_stale = true;
+            self.stale.push(id);
+        }
     }
 
-    /// Puts a node where it now belongs in all orders.
-    fn rank(&mut self, id: NodeId) {
+    /// Puts all nodes that have changed where they now belong.
+    fn rank_stale(&mut self) {
+        while let Some(id) = self.stale.pop() {
+            self.rank_now(id);
+        }
+    }
+
+    fn rank_now(&mut self, id: NodeId) {
         let Some(node) = self.nodes.get_mut(&id) else { return };
+        node.is_stale = false;
         let ranks = node.rank(self.usual, PART_BYTES_DEFAULT);
         if node.ranks == Some(ranks) {
             return;
@@ -434,4 +448,11 @@ impl Scheduler {
     pub fn views(&self) -> Vec<NodeView> {
         self.nodes.values().map(Node::view).collect()
     }
+}
+
+/// Empties the queue of a node.
+fn withdraw(node: &mut Node, shares: &mut Shares) -> Vec<(JobId, Queued)> {
+    let parts = node.withdraw(None);
+    parts.iter().for_each(|(job, _)| shares.unqueued(*job));
+    parts
 }

@@ -70,6 +70,12 @@ impl Window {
         self.budget_bytes.saturating_sub(self.begun_bytes)
     }
 
+    /// Whether parts were granted that have not begun.
+    #[must_use]
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// Takes in a part that was granted.
     pub fn queue(&mut self, upload: Upload, assignment: Assignment) {
         self.waiting.push_back((upload, assignment));

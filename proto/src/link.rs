@@ -12,7 +12,10 @@ use crate::limits::{FRAME_BYTES_AIM, FRAME_ITEMS_MAX};
 
 /// Time without acknowledgement after which items are sent again, in milliseconds: far above any round trip,
 /// because a living connection loses nothing.
-pub const RESEND_MS: u64 = 1_000;
+pub const RESEND_MS: u64 = 2_000;
+/// How long an acknowledgement waits for something to be sent along with, in milliseconds: alone it would double
+/// the messages of a busy session.
+pub const ACKNOWLEDGE_MS: u64 = 200;
 
 /// Items in the order of their numbers, and how far those of the other side have come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,19 +41,13 @@ pub struct Link<T> {
     stirred_ms: u64,
     /// Number of the item expected next from the other side.
     expected: u64,
-    owes_acknowledgement: bool,
+    /// Since when something that arrived has not been acknowledged, in milliseconds.
+    owes_since_ms: Option<u64>,
 }
 
 impl<T> Default for Link<T> {
     fn default() -> Self {
-        Self {
-            outbox: VecDeque::new(),
-            first: 0,
-            sent: 0,
-            stirred_ms: 0,
-            expected: 0,
-            owes_acknowledgement: false,
-        }
+        Self { outbox: VecDeque::new(), first: 0, sent: 0, stirred_ms: 0, expected: 0, owes_since_ms: None }
     }
 }
 
@@ -64,6 +61,13 @@ impl<T> Link<T> {
     #[must_use]
     pub fn unacknowledged(&self) -> usize {
         self.outbox.len()
+    }
+
+    /// Whether something has arrived that the other side does not know of: `frame` has to be asked again within
+    /// `ACKNOWLEDGE_MS`.
+    #[must_use]
+    pub fn owes_acknowledgement(&self) -> bool {
+        self.owes_since_ms.is_some()
     }
 
     /// The next frame to send, if there is anything to say.
@@ -80,7 +84,8 @@ impl<T> Link<T> {
             }
             items.push(Arc::clone(item));
         }
-        if items.is_empty() && !self.owes_acknowledgement {
+        let is_due = self.owes_since_ms.is_some_and(|since_ms| now_ms >= since_ms + ACKNOWLEDGE_MS);
+        if items.is_empty() && !is_due {
             return None;
         }
         let first = self.first + self.sent as u64;
@@ -88,7 +93,7 @@ impl<T> Link<T> {
             self.sent += items.len();
             self.stirred_ms = now_ms;
         }
-        self.owes_acknowledgement = false;
+        self.owes_since_ms = None;
         Some(Frame { first, expected: self.expected, items })
     }
 
@@ -104,7 +109,7 @@ impl<T> Link<T> {
             self.stirred_ms = now_ms;
         }
         if !frame.items.is_empty() {
-            self.owes_acknowledgement = true;
+            self.owes_since_ms.get_or_insert(now_ms);
         }
         let Some(known) = self.expected.checked_sub(frame.first) else { return Vec::new() };
         let fresh = frame.items.into_iter().skip(usize::try_from(known).unwrap_or(usize::MAX));
@@ -116,7 +121,8 @@ impl<T> Link<T> {
     /// Begins a new connection: whatever has not been acknowledged goes out again.
     pub fn reconnected(&mut self) {
         self.sent = 0;
-        self.owes_acknowledgement = true;
+        // At once, to tell the other side what need not be sent again.
+        self.owes_since_ms = (self.expected > 0).then_some(0);
     }
 }
 

@@ -14,4 +14,5 @@ mod queueing;
 mod restarts;
 mod slowness;
 mod support;
+mod together;
 mod trust;

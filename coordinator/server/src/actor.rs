@@ -14,11 +14,11 @@ use proto::session::{Hello, Order};
 use proto::view::{Ended, JobView};
 use proto_s3::S3;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::create::Suspects;
 use crate::journal::Journal;
+use crate::member::Orders;
 use crate::pump::Handled;
 use crate::questions::ask;
 
@@ -26,7 +26,7 @@ pub(crate) enum Message {
     Tick(Handled),
     Event(Event),
     Submit(JobId, Box<JobSpec>, oneshot::Sender<Outcome>),
-    Joined(NodeId, Hello, mpsc::Sender<Order>),
+    Joined(NodeId, Hello, Orders),
     Reported(NodeId, Vec<Report>, Handled),
     Lost(NodeId),
     /// S3 answered the request for an upload, after answers were lost.
@@ -52,7 +52,7 @@ pub(crate) struct State {
     journal: Option<Journal>,
     pub(crate) machine: Machine,
     started: Instant,
-    nodes: BTreeMap<NodeId, mpsc::Sender<Order>>,
+    nodes: BTreeMap<NodeId, Orders>,
     /// Who waits for which job; every job that is not settled is here.
     waiting: BTreeMap<JobId, oneshot::Sender<Outcome>>,
     suspects: BTreeMap<JobId, Suspects>,
@@ -206,8 +206,9 @@ impl State {
 
     /// Never waits: one node that takes no orders must not hold up all others.
     fn order(&mut self, node: NodeId, order: Order) -> Option<Event> {
-        // A closed channel means that the session has ended, of which a message tells.
-        let Err(TrySendError::Full(_)) = self.nodes.get(&node)?.try_send(order) else { return None };
+        if self.nodes.get(&node)?.give(order) {
+            return None;
+        }
         tracing::warn!(?node, "given up: it takes no orders");
         self.nodes.remove(&node);
         Some(Event::NodeLost(node))

@@ -18,6 +18,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::actor::{CoordinatorActor, Message, Start, State};
 use crate::journal::Journal;
+use crate::member::{Member, Orders};
 use crate::pump::pump;
 
 /// How often the machine is told that time has passed.
@@ -71,25 +72,18 @@ impl Coordinator {
     /// Welcomes a node of this very process.
     #[must_use]
     pub fn connect(&self, hello: Hello) -> Session {
-        self.join(NodeId(rand::random()), hello)
-    }
-
-    /// Welcomes a node under a name that no other has.
-    pub(crate) fn join(&self, node: NodeId, hello: Hello) -> Session {
         let (order_sender, orders) = mpsc::channel(ORDERS_PENDING_MAX);
         let (reports, report_receiver) = mpsc::channel(SESSION_QUEUE_MESSAGES);
-        let actor = self.actor.clone();
-        // Before anything else is: a job submitted next must be planned for this node.
-        let joined = actor.cast(Message::Joined(node, hello, order_sender));
-        tokio::spawn(async move {
-            if joined.is_ok() {
-                pump(report_receiver, &actor, |reports, handled| Message::Reported(node, reports, handled))
-                    .await;
-            }
-            // Fails only when the coordinator is gone, which then needs no telling.
-            let _ = actor.cast(Message::Lost(node));
-        });
+        let member = self.join(NodeId(rand::random()), hello, Orders::Here(order_sender));
+        tokio::spawn(async move { pump(report_receiver, &member).await });
         Session { orders, reports }
+    }
+
+    /// Welcomes a node under an id that no other has.
+    pub(crate) fn join(&self, node: NodeId, hello: Hello, orders: Orders) -> Member {
+        // Before anything else is: a job submitted next must be planned for this node.
+        let _ = self.actor.cast(Message::Joined(node, hello, orders));
+        Member { node, coordinator: self.actor.clone() }
     }
 
     /// Tells that a node's connection broke, or that it has a new one.

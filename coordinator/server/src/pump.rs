@@ -1,26 +1,24 @@
-//! Handing what comes through a channel on to an actor.
+//! Handing a node's reports on to the coordinator.
 
-use ractor::ActorRef;
+use proto::report::Report;
 use tokio::sync::{mpsc, oneshot};
 
-/// Most items handed on in one message.
+use crate::member::Member;
+
+/// Most reports handed on in one message.
 const TOGETHER_MAX: usize = 64;
 
 /// Comes with a message and is dropped when that has been handled.
 pub(crate) type Handled = oneshot::Sender<()>;
 
-/// Hands on to `actor` whatever comes, as many items at a time as have come, and the next only when those have
-/// been handled: ractor's mailboxes have no bound, but what waits in `items` does. Returns when the channel is
-/// closed and empty, or the actor gone.
-pub(crate) async fn pump<T, M: ractor::Message>(
-    mut items: mpsc::Receiver<T>,
-    actor: &ActorRef<M>,
-    message: impl Fn(Vec<T>, Handled) -> M,
-) {
+/// Hands on whatever comes, as many reports at a time as have come, and the next only when those have been
+/// handled: ractor's mailboxes have no bound, but what waits in `reports` does. Returns when the channel is closed
+/// and empty, or the coordinator gone.
+pub(crate) async fn pump(mut reports: mpsc::Receiver<Report>, member: &Member) {
     let mut together = Vec::new();
-    while items.recv_many(&mut together, TOGETHER_MAX).await > 0 {
+    while reports.recv_many(&mut together, TOGETHER_MAX).await > 0 {
         let (handled, done) = oneshot::channel();
-        if actor.cast(message(std::mem::take(&mut together), handled)).is_err() {
+        if !member.report(std::mem::take(&mut together), handled) {
             return;
         }
         // Nothing is ever sent through it.

@@ -99,10 +99,10 @@ pub async fn serve(
     if !api.ip().is_loopback() {
         return Err(ServeError::ApiExposed(api));
     }
-    // Both addresses first: a second coordinator, started by mistake, must not get as far as to remove what the
-    // first one is making.
     // A node that comes back may find its former connection still there.
     let caps = Caps { greeted: nodes_max.saturating_mul(2), ..Caps::default() };
+    // Both addresses first: a second coordinator, started by mistake, must not get as far as to remove what the
+    // first one is making.
     let listener = Listener::bind(listen, tls, allow_plaintext, caps)?;
     let refused = |error| ServeError::Api { addr: api, error };
     let api_listener = TcpListener::bind(api).await.map_err(refused)?;

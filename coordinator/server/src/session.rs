@@ -9,34 +9,38 @@ use std::time::{Duration, Instant};
 use coordinator::machine::Event;
 use coordinator::scheduler::NodeId;
 use proto::limits::{HEARTBEAT_MS, ORDERS_PENDING_MAX, SILENCE_MS, SUSPECT_MS};
-use proto::link::Link;
+use proto::link::{ACKNOWLEDGE_MS, Link};
 use proto::plan::{PartWork, Piece};
-use proto::report::Report;
 use proto::session::{FromNode, Order, SessionId, ToNode, Welcome};
 use proto_session::{Arrival, Connection, Incoming};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::AbortHandle;
 
-use crate::handle::{Coordinator, Session};
-use crate::pump::{Handled, pump};
+use crate::handle::Coordinator;
+use crate::member::{Member, Orders, ToSession};
+use crate::pump::Handled;
 use crate::sessions;
 
 /// About how many bytes of a grant each body takes beside its literal bytes: key, ETag, pieces, slots.
 const BODY_BYTES: usize = 300;
+/// A little later than an acknowledgement is due.
+const ACKNOWLEDGE: Duration = Duration::from_millis(ACKNOWLEDGE_MS + 5);
 /// About how many bytes anything else that is listed in an order takes.
 const ITEM_BYTES: usize = 100;
 
 pub(crate) enum Message {
     /// A node of this name is at the door: this one, come back, or another.
     Claimed(Box<Arrival>),
-    Orders(Vec<Order>, Handled),
+    Order(Box<Order>),
     /// What was said on the connection of this number.
     Said(u64, FromNode, Handled),
     /// The connection of this number has ended.
     Ended(u64),
     /// The connection of this number takes more.
     HasRoom(u64),
+    /// It has been long enough that something has not been acknowledged.
+    Owes,
 }
 
 pub(crate) struct SessionActor;
@@ -53,7 +57,9 @@ pub(crate) struct State {
     name: String,
     coordinator: Coordinator,
     sessions: ActorRef<sessions::Message>,
-    reports: mpsc::Sender<Report>,
+    member: Member,
+    /// Whether `Owes` is on its way.
+    owes: bool,
     link: Link<Order>,
     /// How many connections there have been; the number of the present one, if there is one.
     connections: u64,
@@ -85,20 +91,15 @@ impl Actor for SessionActor {
         let Start { id, arrival, coordinator, sessions } = start;
         let hello = arrival.hello.clone();
         let name = hello.name.clone();
-        let Session { orders, reports } = coordinator.join(NodeId(id.0), hello);
-        let actor = myself.clone();
-        tokio::spawn(async move {
-            pump(orders, &actor, Message::Orders).await;
-            // There will be no more: the coordinator has given the node up, or is gone.
-            actor.stop(None);
-        });
+        let member = coordinator.join(NodeId(id.0), hello, Orders::There(ToSession(myself.clone())));
         let now = Instant::now();
         let mut state = State {
             id,
             name,
             coordinator,
             sessions,
-            reports,
+            member,
+            owes: false,
             link: Link::default(),
             connections: 0,
             connection: None,
@@ -117,19 +118,17 @@ impl Actor for SessionActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             Message::Claimed(arrival) => state.claimed(*arrival, &myself),
-            Message::Orders(orders, _handled) => {
-                for order in orders {
-                    let bytes = bytes_of(&order);
-                    state.link.push(order, bytes);
-                }
+            Message::Order(order) => {
+                let bytes = bytes_of(&order);
+                state.link.push(*order, bytes);
                 if state.link.unacknowledged() > ORDERS_PENDING_MAX {
                     tracing::warn!(node = state.name, "given up: it acknowledges no orders");
                     myself.stop(None);
                 }
             }
-            Message::Said(number, message, _handled) if number == state.connections => {
+            Message::Said(number, message, handled) if number == state.connections => {
                 state.heard = Instant::now();
-                state.said(message, &myself).await;
+                state.said(message, handled, &myself);
             }
             Message::Ended(number) if number == state.connections => state.disconnected(),
             Message::HasRoom(number) if number == state.connections => {
@@ -137,6 +136,7 @@ impl Actor for SessionActor {
                     open.waits_for_room = false;
                 }
             }
+            Message::Owes => state.owes = false,
             // Of a connection that another has replaced.
             Message::Said(..) | Message::Ended(_) | Message::HasRoom(_) => {}
         }
@@ -189,14 +189,14 @@ impl State {
         }
     }
 
-    async fn said(&mut self, message: FromNode, myself: &ActorRef<Message>) {
+    /// Takes in what the node says; the next is read when `handled` has been dropped.
+    fn said(&mut self, message: FromNode, handled: Handled, myself: &ActorRef<Message>) {
         match message {
             FromNode::Frame(frame) => {
-                for report in self.link.accept(frame, self.now_ms()) {
-                    if self.reports.send(report).await.is_err() {
-                        // The coordinator is gone.
-                        myself.stop(None);
-                    }
+                let reports = self.link.accept(frame, self.now_ms());
+                if !reports.is_empty() && !self.member.report(reports, handled) {
+                    // The coordinator is gone.
+                    myself.stop(None);
                 }
             }
             FromNode::Goodbye => {
@@ -219,7 +219,12 @@ impl State {
             match open.outgoing.try_reserve() {
                 Ok(permit) => match self.link.frame(now_ms) {
                     Some(frame) => permit.send(ToNode::Frame(frame)),
-                    None => break,
+                    None => {
+                        if self.link.owes_acknowledgement() && !std::mem::replace(&mut self.owes, true) {
+                            let _ = myself.send_after(ACKNOWLEDGE, || Message::Owes);
+                        }
+                        break;
+                    }
                 },
                 Err(TrySendError::Full(())) => {
                     if !std::mem::replace(&mut open.waits_for_room, true) {

@@ -59,8 +59,10 @@ impl Machine {
         let throttled = std::mem::take(&mut vitals.throttled);
         self.governor.heard(node, throttled, since_ms, self.reported_ms.len(), self.now_ms);
         let queued = self.scheduler.heard(node, vitals, self.now_ms);
-        let name = self.scheduler.name(node).to_owned();
-        self.requeue(queued, |queued| What::Draining { node: name.clone(), queued });
+        if !queued.is_empty() {
+            let name = self.scheduler.name(node).to_owned();
+            self.requeue(queued, |queued| What::Draining { node: name.clone(), queued });
+        }
         self.stirred.insert(node);
     }
 

@@ -49,6 +49,8 @@ pub(super) struct Node {
     grants: u64,
     /// Bytes it still has to move of what it was granted, as far as known.
     left_bytes: u64,
+    /// Whether it may have to stand elsewhere.
+    pub(super) is_stale: bool,
     /// Where it stands in the scheduler's orders.
     pub(super) ranks: Option<Ranks>,
 }
@@ -78,6 +80,7 @@ impl Node {
             granted_bytes: 0,
             grants: 0,
             left_bytes: 0,
+            is_stale: false,
             ranks: None,
         }
     }

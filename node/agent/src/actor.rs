@@ -29,6 +29,9 @@ use crate::warm::Warmth;
 
 /// Results that come within this time of a report share the next one.
 const REPORT_GAP: Duration = Duration::from_millis(5);
+/// The same as long as granted parts wait to be begun: the node then needs no more soon, and a coordinator of a
+/// thousand nodes is spared most messages.
+const REPORT_GAP_BUSY: Duration = Duration::from_millis(100);
 /// How long to wait when reports are not taken.
 const REPORT_RETRY: Duration = Duration::from_millis(50);
 /// How often throughput is looked at, at least.
@@ -291,8 +294,9 @@ impl State {
     /// Says what there is to say, as soon as it may be said.
     fn report(&mut self, myself: &ActorRef<Message>) {
         while self.reporting.is_due || !self.reporting.answers.is_empty() {
-            if self.reporting.last.elapsed() < REPORT_GAP && !self.reporting.is_due {
-                return self.reporting.later(REPORT_GAP, myself);
+            let gap = if self.window.has_waiting() { REPORT_GAP_BUSY } else { REPORT_GAP };
+            if self.reporting.last.elapsed() < gap && !self.reporting.is_due {
+                return self.reporting.later(gap, myself);
             }
             // Never waits: whoever takes the reports may be waiting for this actor to take orders.
             match self.reporting.reports.clone().try_reserve() {

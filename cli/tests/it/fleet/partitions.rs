@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use proto::explain::What;
+use proto::job::JobId;
 
 use super::proxy::{Proxy, Way};
-use super::support::{Fleet, PACE, all_made_parts, decided, share};
+use super::support::{Fleet, PACE, all_made_parts, share, was_relieved};
+use crate::support::until;
 
 const NAMES: [&str; 3] = ["n1", "n2", "n3"];
 
@@ -22,8 +23,9 @@ fn fleet() -> (Fleet, Proxy) {
     (fleet, proxy)
 }
 
-/// A job goes on without the first node when these ways are cut, and the next one has it again.
-fn partition(ways: &[Way]) {
+/// A job goes on without the first node when these ways are cut, whether the next begins when the coordinator has
+/// given that node up or before, and the next one goes well.
+fn partition(ways: &[Way], until_given_up: bool) -> (Fleet, JobId) {
     let (fleet, proxy) = fleet();
     fleet.sources("job", 24);
     fleet.sources("next", 12);
@@ -31,36 +33,39 @@ fn partition(ways: &[Way]) {
     fleet.has_done(job, 2);
     proxy.cut(ways);
     fleet.completed(job);
-    let explanation = fleet.explain(job);
-    let of_n1 = |what: &What| match what {
-        What::Silent { node, .. } | What::Lost { node, .. } => node == "n1",
-        What::Hedged { slow, .. } => slow == "n1",
-        _ => false,
-    };
-    assert!(decided(&explanation, of_n1), "{explanation:#?}");
-    crate::support::until("the coordinator has given the node up", || !fleet.is_active("n1"));
-
+    was_relieved(&fleet.explain(job), "n1");
+    if until_given_up {
+        until("the coordinator has given the node up", || fleet.view("n1").is_none());
+    }
     proxy.cut(&[]);
     fleet.are_active(&NAMES);
     let next = fleet.submit("next");
     fleet.completed(next);
-    all_made_parts(&fleet.explain(next), &NAMES);
     fleet.is_well(&["job", "next"]);
+    (fleet, next)
 }
 
 #[test]
 fn what_the_node_says_is_lost() {
-    partition(&[Way::Up]);
-}
-
-#[test]
-fn what_the_node_is_told_is_lost() {
-    partition(&[Way::Down]);
+    let (fleet, next) = partition(&[Way::Up], true);
+    all_made_parts(&fleet.explain(next), &NAMES);
 }
 
 #[test]
 fn everything_is_lost() {
-    partition(&[Way::Up, Way::Down]);
+    let (fleet, next) = partition(&[Way::Up, Way::Down], true);
+    all_made_parts(&fleet.explain(next), &NAMES);
+}
+
+/// The coordinator still hears the node, so it is only slow; nobody gives the session up.
+#[test]
+fn what_the_node_is_told_is_lost() {
+    partition(&[Way::Down], false);
+}
+
+#[test]
+fn everything_is_lost_for_a_moment() {
+    partition(&[Way::Up, Way::Down], false);
 }
 
 #[test]

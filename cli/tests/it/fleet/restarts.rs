@@ -1,10 +1,17 @@
 //! Goal: a coordinator that dies fails its jobs and nothing more: whoever waits is told, the nodes stay, and the
 //! next coordinator removes what was left. One that is told to stop leaves nothing behind.
 
+use std::thread::sleep;
+use std::time::Duration;
+
+use simulations_s3::{Model, Op};
+
 use super::support::{Fleet, PACE, all_made_parts};
 use crate::support::{Running, until};
 
 const NAMES: [&str; 2] = ["n1", "n2"];
+/// How long a coordinator is stopped: longer than nodes wait for it.
+const STOPPED: Duration = Duration::from_secs(10);
 
 /// Two nodes, and a job that somebody waits for and of which parts are uploaded.
 fn fleet() -> (Fleet, Running) {
@@ -64,8 +71,62 @@ fn a_coordinator_that_is_told_to_stop() {
     ended.succeeded();
     fleet.world.nothing_left("out", "job.zip");
     assert_eq!(fleet.world.twin.keys("state"), [""; 0]);
-    let told = waiting.wait();
-    assert!([9, 130].contains(&told.code), "{told:#?}");
-    println!("stopped in {:?}; whoever waited was told: {}", ended.took, told.stderr);
+    println!("stopped in {:?}", ended.took);
     goes_on(&mut fleet);
+    // Whether it saw the job end, nobody there, or a new coordinator: it was told.
+    let told = waiting.wait();
+    assert!([4, 9, 130].contains(&told.code), "{told:#?}");
+}
+
+/// The nodes drop what they hold, and begin anew when it is back.
+#[test]
+fn a_coordinator_that_is_stopped_for_a_while() {
+    let (fleet, _waiting) = fleet();
+    let job = fleet.running_job();
+    let coordinator = fleet.coordinator.as_ref().expect("it is there");
+    coordinator.signal("STOP");
+    sleep(STOPPED);
+    coordinator.signal("CONT");
+    fleet.completed(job);
+    fleet.are_active(&NAMES);
+    fleet.is_well(&["job"]);
+}
+
+/// Kills the coordinator of one node while S3 is carrying out this, and starts it again.
+fn killed_at(op: Op) -> Fleet {
+    let mut fleet = Fleet::of(1);
+    fleet.sources("job", 3);
+    fleet.sources("next", 3);
+    fleet.world.twin.set_model(Model::default().latency(op, Duration::from_secs(100)));
+    fleet.submit("job");
+    until("S3 was asked", || fleet.world.twin.requests().contains_key(op.name()));
+    fleet.kill_coordinator();
+    fleet.world.twin.set_model(Model::default());
+    fleet.start_coordinator();
+    fleet.are_active(&["n1"]);
+    fleet
+}
+
+/// S3 may or may not have put the archive together; nothing lies between.
+#[test]
+fn a_coordinator_that_is_killed_at_completion() {
+    let fleet = killed_at(Op::CompleteMultipartUpload);
+    until("nothing is left", || fleet.world.twin.uploads().is_empty());
+    fleet.completed(fleet.submit("next"));
+    match fleet.world.twin.object("out", "job.zip") {
+        Some(_) => fleet.is_well(&["job", "next"]),
+        None => fleet.is_well(&["next"]),
+    }
+}
+
+/// Nobody knows whose the upload is, so the next coordinator says what it found and how to remove it.
+#[test]
+fn a_coordinator_that_is_killed_while_the_upload_is_being_created() {
+    let fleet = killed_at(Op::CreateMultipartUpload);
+    let said = fleet.coordinator.as_ref().expect("it was just started").stdout();
+    let left = fleet.world.twin.uploads();
+    assert!(left.iter().all(|upload| upload.parts.is_empty() && said.contains(&upload.upload_id)), "{said}");
+    assert_eq!(said.contains("an unused upload may be left at s3://out/job.zip"), !left.is_empty(), "{said}");
+    println!("{said}");
+    assert_eq!(fleet.world.twin.keys("state"), [""; 0]);
 }

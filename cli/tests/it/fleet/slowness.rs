@@ -1,4 +1,5 @@
-//! Goal: a node that slows down while a job runs loses its queue, and what it has in flight is made twice.
+//! Goal: a node that slows down while a job runs loses its queue, and what it has in flight is made twice; when it
+//! is fast again it is not left out for ever.
 
 use proto::explain::What;
 
@@ -27,4 +28,25 @@ fn a_node_that_slows_to_a_tenth_is_relieved() {
     assert!(summary.total_ms < alone_ms / 2, "{} ms, not well below {alone_ms}", summary.total_ms);
     println!("{} ms instead of {alone_ms}; n1: {n1:?}", summary.total_ms);
     fleet.is_well(&["job"]);
+}
+
+#[test]
+fn a_node_that_is_fast_again_is_soon_used_again() {
+    let fleet = Fleet::of(3);
+    fleet.throttle(&["n1", "n2", "n3"], PACE);
+    fleet.throttle(&["n1"], TENTH);
+    fleet.sources("slow", 9);
+    fleet.completed(fleet.submit("slow"));
+    fleet.throttle(&["n1", "n2", "n3"], 2 * PACE);
+    let mut done = vec!["slow".to_owned()];
+    let is_used = (0..10).any(|number| {
+        let name = format!("job-{number}");
+        fleet.sources(&name, 12);
+        let job = fleet.submit(&name);
+        fleet.completed(job);
+        done.push(name);
+        share(&fleet.explain(job), "n1").parts > 0
+    });
+    assert!(is_used, "it is never tried again: {:?}", fleet.views());
+    fleet.is_well(&done.iter().map(String::as_str).collect::<Vec<_>>());
 }

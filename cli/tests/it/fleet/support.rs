@@ -6,6 +6,7 @@ use std::fs::read_to_string;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::Duration;
@@ -36,8 +37,10 @@ const LOOK: Duration = Duration::from_millis(10);
 /// All that the nodes of a test are called.
 const NAMES: [&str; 8] = ["n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8"];
 
-/// Fleets take processors, and what they are tested for takes time: one at a time.
-static ALONE: Mutex<()> = Mutex::new(());
+/// Fleets wait most of the time, so a few together do not disturb each other's times; many would.
+static PLACES: [Mutex<()>; 2] = [Mutex::new(()), Mutex::new(())];
+/// How many fleets there have been.
+static FLEETS: AtomicUsize = AtomicUsize::new(0);
 
 /// A coordinator and its nodes; all are killed when it is dropped.
 pub(super) struct Fleet {
@@ -50,7 +53,7 @@ pub(super) struct Fleet {
     pub(super) world: World,
     issued: BTreeSet<String>,
     flags: Vec<String>,
-    _alone: MutexGuard<'static, ()>,
+    _place: MutexGuard<'static, ()>,
 }
 
 impl Fleet {
@@ -66,7 +69,8 @@ impl Fleet {
 
     /// A coordinator that nodes dial at this address, with these flags beside the usual ones, without nodes.
     pub(super) fn at(door: SocketAddr, flags: &[&str]) -> Self {
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = &PLACES[FLEETS.fetch_add(1, Relaxed) % PLACES.len()];
+        let place = place.lock().unwrap_or_else(PoisonError::into_inner);
         let mut options = TwinOptions::default();
         options.keys.extend(NAMES.map(|name| (key(name), format!("{name}-secret"))));
         let world = World::with(options);
@@ -80,7 +84,7 @@ impl Fleet {
             world,
             issued: BTreeSet::new(),
             flags: flags.iter().map(ToString::to_string).collect(),
-            _alone: alone,
+            _place: place,
         };
         fleet.start_coordinator();
         fleet
@@ -306,7 +310,6 @@ impl Fleet {
         let nodes = self.nodes.iter().map(|(name, it)| (name.as_str(), it, NODE_MEMORY_MIB << 20));
         for (name, process, most) in coordinator.chain(nodes) {
             let resident = resident(process.pid());
-            println!("{name}: {} MiB", resident >> 20);
             assert!(resident > 0, "{name} is gone: {}", process.stderr());
             assert!(resident <= most, "{name} holds {resident} bytes of memory, more than {most}");
         }
@@ -366,6 +369,18 @@ pub(super) fn all_made_parts(explanation: &Explanation, names: &[&str]) {
     for name in names {
         assert!(share(explanation, name).parts > 0, "{name} made nothing: {explanation:#?}");
     }
+}
+
+/// Panics unless others were seen to take over what a node was not heard of having done.
+#[track_caller]
+pub(super) fn was_relieved(explanation: &Explanation, name: &str) {
+    let of_it = |what: &What| match what {
+        What::Silent { node, .. } | What::Lost { node, .. } => node == name,
+        What::Hedged { slow, .. } => slow == name,
+        _ => false,
+    };
+    let found = explanation.decisions.iter().find(|decision| of_it(&decision.what));
+    println!("{name} was relieved: {:?}", found.unwrap_or_else(|| panic!("{explanation:#?}")));
 }
 
 /// Decisions of one kind.

@@ -5,5 +5,4 @@ mod journal;
 mod node;
 mod serving;
 mod sessions;
-mod storm_tmp;
 mod world;
