@@ -8,6 +8,8 @@ use proto::limits::DECISIONS_MAX;
 
 /// Steals between the same two nodes within this time are told as one, in milliseconds.
 const SAME_MS: u64 = 1_000;
+/// As long as no more other decisions than this lie between them.
+const RECENT: usize = 32;
 
 /// What is remembered of a job for its explanation.
 #[derive(Debug, Default)]
@@ -28,10 +30,9 @@ impl Story {
 
     /// Notes a decision made `at_ms` milliseconds after the job was submitted.
     pub fn tell(&mut self, at_ms: u64, what: What) {
-        if let Some(last) = self.decisions.last_mut()
-            && at_ms.saturating_sub(last.at_ms) <= SAME_MS
-            && is_more_of(&mut last.what, &what)
-        {
+        let recent = self.decisions.iter_mut().rev().take(RECENT);
+        let mut recent = recent.take_while(|last| at_ms.saturating_sub(last.at_ms) <= SAME_MS);
+        if recent.any(|last| is_more_of(&mut last.what, &what)) {
             return;
         }
         if self.decisions.len() < DECISIONS_MAX {
@@ -82,11 +83,11 @@ mod tests {
     #[test]
     fn alike_steals_are_told_as_one_and_the_rest_is_counted() {
         let mut story = Story::default();
-        for (at, victim) in [(0, "b"), (900, "b"), (950, "c"), (5_000, "c")] {
+        for (at, victim) in [(0, "b"), (800, "c"), (900, "b"), (5_000, "c")] {
             story.tell(at, stole(victim));
         }
         let told = story.explain(JobId(1)).decisions;
-        assert_eq!(told.iter().map(|decision| decision.at_ms).collect::<Vec<_>>(), [0, 950, 5_000]);
+        assert_eq!(told.iter().map(|decision| decision.at_ms).collect::<Vec<_>>(), [0, 800, 5_000]);
         assert!(matches!(told[0].what, What::Stole { parts: 2, .. }));
         for at in 0..DECISIONS_MAX as u64 {
             story.tell(at, What::Joined { node: "n".into() });

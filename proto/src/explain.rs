@@ -12,7 +12,7 @@ pub struct Explanation {
     pub job: JobId,
     /// Each node that had to do with it, by name.
     pub nodes: Vec<NodeShare>,
-    /// The decisions in order; alike ones that follow each other are told as one.
+    /// The decisions in order; alike steals within a second are told as one.
     pub decisions: Vec<Decision>,
     /// Decisions beyond `DECISIONS_MAX`, which are not told.
     pub untold: u64,

@@ -91,7 +91,7 @@ pub const JOBS_WAITING_DEFAULT: usize = 1_000;
 /// Ended jobs whose reports are kept.
 pub const JOBS_REMEMBERED: usize = 1_000;
 /// Decisions kept of one job for its report; the rest is counted.
-pub const DECISIONS_MAX: usize = 2_000;
+pub const DECISIONS_MAX: usize = 500;
 /// Attempts at one part that may be lost with their nodes before its job fails: a part that ends every node
 /// it meets must not end them all.
 pub const PART_LOSSES_MAX: u32 = 8;

@@ -221,7 +221,7 @@ impl State {
                     Some(frame) => permit.send(ToNode::Frame(frame)),
                     None => {
                         if self.link.owes_acknowledgement() && !std::mem::replace(&mut self.owes, true) {
-                            let _ = myself.send_after(ACKNOWLEDGE, || Message::Owes);
+                            myself.send_after(ACKNOWLEDGE, || Message::Owes);
                         }
                         break;
                     }

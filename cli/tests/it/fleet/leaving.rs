@@ -2,6 +2,7 @@
 
 use proto::explain::What;
 
+use super::proxy::{Proxy, Way};
 use super::support::{Fleet, PACE, TENTH, decided, share};
 
 #[test]
@@ -50,4 +51,22 @@ fn every_node_is_replaced_during_one_job() {
     assert!(["n1", "n2", "n3"].iter().all(gone), "{:?}", fleet.views());
     fleet.is_well(&["job"]);
     fleet.verifies("job");
+}
+
+#[test]
+fn a_node_that_leaves_unheard_says_so() {
+    let mut fleet = Fleet::of(1);
+    let proxy = Proxy::to(fleet.door);
+    let mut command = fleet.node("n2", proxy.address);
+    command.args(["--stop-timeout", "1s"]);
+    fleet.start("n2", command);
+    fleet.are_active(&["n2"]);
+    fleet.sources("job", 9);
+    fleet.throttle(&["n1", "n2"], PACE);
+    let job = fleet.submit("job");
+    fleet.has_done(job, 1);
+    proxy.cut(&[Way::Up, Way::Down]);
+    fleet.leave("n2").failed(9, &["left without the coordinator's knowledge"]);
+    fleet.completed(job);
+    fleet.is_well(&["job"]);
 }

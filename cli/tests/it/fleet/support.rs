@@ -6,8 +6,7 @@ use std::fs::read_to_string;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -37,10 +36,29 @@ const LOOK: Duration = Duration::from_millis(10);
 /// All that the nodes of a test are called.
 const NAMES: [&str; 8] = ["n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8"];
 
-/// Fleets wait most of the time, so a few together do not disturb each other's times; many would.
-static PLACES: [Mutex<()>; 2] = [Mutex::new(()), Mutex::new(())];
-/// How many fleets there have been.
-static FLEETS: AtomicUsize = AtomicUsize::new(0);
+/// Fleets wait most of the time, so two at a time do not disturb each other; many would.
+const FLEETS_MAX: usize = 2;
+static FLEETS: Mutex<usize> = Mutex::new(0);
+static FLEET_GONE: Condvar = Condvar::new();
+
+/// The right to run a fleet; waited for, and given back when dropped.
+struct Turn;
+
+impl Turn {
+    fn take() -> Self {
+        let fleets = FLEETS.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_full = |fleets: &mut usize| *fleets >= FLEETS_MAX;
+        *FLEET_GONE.wait_while(fleets, is_full).unwrap_or_else(PoisonError::into_inner) += 1;
+        Self
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *FLEETS.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        FLEET_GONE.notify_one();
+    }
+}
 
 /// A coordinator and its nodes; all are killed when it is dropped.
 pub(super) struct Fleet {
@@ -53,7 +71,7 @@ pub(super) struct Fleet {
     pub(super) world: World,
     issued: BTreeSet<String>,
     flags: Vec<String>,
-    _place: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
 impl Fleet {
@@ -69,8 +87,7 @@ impl Fleet {
 
     /// A coordinator that nodes dial at this address, with these flags beside the usual ones, without nodes.
     pub(super) fn at(door: SocketAddr, flags: &[&str]) -> Self {
-        let place = &PLACES[FLEETS.fetch_add(1, Relaxed) % PLACES.len()];
-        let place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = Turn::take();
         let mut options = TwinOptions::default();
         options.keys.extend(NAMES.map(|name| (key(name), format!("{name}-secret"))));
         let world = World::with(options);
@@ -84,7 +101,7 @@ impl Fleet {
             world,
             issued: BTreeSet::new(),
             flags: flags.iter().map(ToString::to_string).collect(),
-            _place: place,
+            _turn: turn,
         };
         fleet.start_coordinator();
         fleet
@@ -379,8 +396,7 @@ pub(super) fn was_relieved(explanation: &Explanation, name: &str) {
         What::Hedged { slow, .. } => slow == name,
         _ => false,
     };
-    let found = explanation.decisions.iter().find(|decision| of_it(&decision.what));
-    println!("{name} was relieved: {:?}", found.unwrap_or_else(|| panic!("{explanation:#?}")));
+    assert!(decided(explanation, of_it), "{explanation:#?}");
 }
 
 /// Decisions of one kind.

@@ -24,7 +24,6 @@ fn refused(name: &str, flags: &[&str], words: &[&str]) {
         words.iter().all(|word| said.contains(word)) || tries >= TRIES || stranger.has_ended()
     });
     assert!(words.iter().all(|word| said.contains(word)), "{said}; {}", fleet.said());
-    println!("{said}");
     let job = fleet.submit("job");
     fleet.completed(job);
     assert_eq!(share(&fleet.explain(job), "n1").parts, fleet.job(job).progress.parts_done);
