@@ -216,7 +216,7 @@ impl Fleet {
             let Some((_, id, report)) = self.reports.pop_front() else { break };
             self.event(Event::Reported(id, report));
         }
-        if now_ms % 500 == 0 {
+        if now_ms.is_multiple_of(500) {
             self.event(Event::Tick);
         }
     }
