@@ -63,7 +63,7 @@ fn main() {
             resident_mb(&coordinator)
         );
         submit(&api).await;
-        for (together, what) in [(2, "two parts to a message, as nodes do while they have more to begin"), (1, "one part to a message")] {
+        for (together, what) in [(4, "four parts to a message, as nodes do that have more to begin"), (1, "one part to a message")] {
             load(&coordinator, &busy, &reports, together, what).await;
         }
         assert!(sessions.try_join_next().is_none(), "no session ended");

@@ -366,12 +366,13 @@ impl Scheduler {
         self.nodes.iter().map(silence)
     }
 
-    /// Looks at all speeds again; the nodes that could take a part, those with most to do first.
-    pub fn survey(&mut self) -> Vec<NodeId> {
+    /// Looks at all speeds again, `ms` milliseconds after it last did; the nodes that could take a part.
+    pub fn survey(&mut self, ms: u64) -> Vec<NodeId> {
         let measured: Vec<f64> = self.nodes.values().filter_map(Node::measured_bytes_per_ms).collect();
         if !measured.is_empty() {
             self.usual = (measured.iter().sum::<f64>() / measured.len() as f64).max(1.0);
         }
+        self.nodes.values_mut().for_each(|node| node.rest(self.usual, ms));
         let ids: Vec<NodeId> = self.nodes.keys().copied().collect();
         ids.iter().for_each(|id| self.rank(*id));
         ids.into_iter().filter(|id| self.nodes.get(id).is_some_and(|node| node.has_room(1))).collect()

@@ -121,7 +121,7 @@ impl Machine {
                 self.node_silent(node, silent_ms);
             }
         }
-        let idle = self.scheduler.survey();
+        let idle = self.scheduler.survey(since_ms);
         self.stirred.extend(idle);
         for _ in 0..LEVELLED_MAX {
             let Some(stolen) = self.scheduler.level() else { break };

@@ -99,6 +99,13 @@ impl Node {
         self.speed.bytes_per_ms().unwrap_or(usual).max(1.0)
     }
 
+    /// Lets time pass in which it may have had nothing to do.
+    pub(super) fn rest(&mut self, usual: f64, ms: u64) {
+        if self.granted.is_empty() {
+            self.speed.forgive(usual, ms);
+        }
+    }
+
     pub(super) fn measured_bytes_per_ms(&self) -> Option<f64> {
         self.speed.bytes_per_ms()
     }

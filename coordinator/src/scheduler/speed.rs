@@ -6,6 +6,10 @@ const MEMORY_MS: f64 = 2_000.0;
 /// Shortest time to measure over, in milliseconds: bytes come in bursts.
 const SPAN_MS: u64 = 400;
 
+/// Time over which an idle node that was slow is believed to be like others again, in milliseconds: it is not
+/// given anything while it counts as slow, so nothing else would show that it no longer is.
+const GRUDGE_MS: f64 = 10_000.0;
+
 /// An exponentially weighted estimate.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Speed {
@@ -39,6 +43,13 @@ impl Speed {
     /// Notes that the node got work after it had none.
     pub(super) fn begin(&mut self, moved_bytes: u64, now_ms: u64) {
         self.since.get_or_insert((now_ms, moved_bytes));
+    }
+
+    /// Notes that the node had nothing to do for so long, while others did `usual` bytes a millisecond.
+    pub(super) fn forgive(&mut self, usual: f64, ms: u64) {
+        if let Some(speed) = self.bytes_per_ms.as_mut().filter(|speed| **speed < usual) {
+            *speed += (1.0 - (-(ms as f64) / GRUDGE_MS).exp()) * (usual - *speed);
+        }
     }
 
     /// Bytes a millisecond; `None` until measured.
@@ -83,6 +94,16 @@ mod tests {
         }
         speed.begin(moved, now_ms);
         assert!(speed.bytes_per_ms().unwrap() > 800.0, "{speed:?}");
+    }
+
+    #[test]
+    fn slowness_is_forgiven_in_time_and_fastness_stays() {
+        let mut speed = Speed { bytes_per_ms: Some(10.0), since: None };
+        (0..20).for_each(|_| speed.forgive(100.0, 500));
+        assert!((60.0..80.0).contains(&speed.bytes_per_ms().unwrap()), "{speed:?}");
+        let mut speed = Speed { bytes_per_ms: Some(200.0), since: None };
+        speed.forgive(100.0, 60_000);
+        assert_eq!(speed.bytes_per_ms(), Some(200.0));
     }
 
     #[test]

@@ -299,6 +299,26 @@ fn a_node_that_slows_down_loses_its_queue_within_seconds() {
 }
 
 #[test]
+fn a_node_that_is_fast_again_is_used_again() {
+    let mut fleet = Fleet::new(Policy::default());
+    (0..3).for_each(|id| fleet.join(id, 100.0 * MB_PER_S));
+    fleet.node(0).bytes_per_ms /= 10.0;
+    fleet.submit(0, 400, 5 * MIB, Priority::Normal);
+    fleet.run();
+    fleet.node(0).bytes_per_ms *= 10.0;
+    let mut parts = 0;
+    for job in 1..=12 {
+        fleet.submit(job, 36, 5 * MIB, Priority::Normal);
+        fleet.run();
+        let share =
+            fleet.ended[&JobId(job)].2.nodes.iter().find(|node| node.name == "n0").map_or(0, |n| n.parts);
+        parts = share;
+        (0..100).for_each(|_| fleet.step());
+    }
+    assert!(parts >= 2, "{parts} of 12 parts after a dozen jobs");
+}
+
+#[test]
 fn a_frozen_node_is_robbed_hedged_and_welcome_again() {
     let mut fleet = Fleet::new(Policy::default());
     (0..4).for_each(|id| fleet.join(id, 100.0 * MB_PER_S));

@@ -31,7 +31,7 @@ use crate::warm::Warmth;
 const REPORT_GAP: Duration = Duration::from_millis(5);
 /// The same as long as granted parts wait to be begun: the node then needs no more soon, and a coordinator of a
 /// thousand nodes is spared most messages.
-const REPORT_GAP_BUSY: Duration = Duration::from_millis(100);
+const REPORT_GAP_BUSY: Duration = Duration::from_millis(200);
 /// How long to wait when reports are not taken.
 const REPORT_RETRY: Duration = Duration::from_millis(50);
 /// How often throughput is looked at, at least.
