@@ -12,7 +12,7 @@ use coordinator::scheduler::Policy;
 use coordinator_server::{Coordinator, Session};
 use node_agent::NodeConfig;
 use proto::explain::Explanation;
-use proto::job::{JobSpec, Outcome, Priority, UnsafeNames};
+use proto::job::{JobSpec, Outcome};
 use proto::limits::{MIB, NODE_MEMORY_DEFAULT};
 use proto::location::{Location, Source};
 use proto_s3::{Keys, Options, S3};
@@ -95,15 +95,11 @@ async fn client(server: &Server, key: &str) -> S3 {
 
 fn spec() -> JobSpec {
     JobSpec {
-        sources: vec![Source::Prefix { bucket: "source".to_owned(), prefix: String::new() }],
-        destination: Location { bucket: "out".to_owned(), key: "a.zip".to_owned() },
-        include: Vec::new(),
-        exclude: Vec::new(),
-        strip_prefix: None,
-        no_overwrite: false,
         part_bytes: Some(8 * MIB),
-        unsafe_names: UnsafeNames::Fail,
-        priority: Priority::Normal,
+        ..JobSpec::new(
+            vec![Source::Prefix { bucket: "source".to_owned(), prefix: String::new() }],
+            Location { bucket: "out".to_owned(), key: "a.zip".to_owned() },
+        )
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use proto::batch::Assignment;
 use proto::crc::Crc;
-use proto::job::{JobSpec, Priority, UnsafeNames};
+use proto::job::JobSpec;
 use proto::limits::{HEARTBEAT_MS, MIB};
 use proto::link::Link;
 use proto::location::{Location, Source};
@@ -251,15 +251,11 @@ async fn submit(api: &str) {
     let client = reqwest::Client::new();
     for job in 0..JOBS {
         let spec = JobSpec {
-            sources: vec![Source::Prefix { bucket: "source".to_owned(), prefix: format!("{job}/") }],
-            destination: Location { bucket: "out".to_owned(), key: format!("{job}.zip") },
-            include: Vec::new(),
-            exclude: Vec::new(),
-            strip_prefix: None,
-            no_overwrite: false,
             part_bytes: Some(5 * MIB),
-            unsafe_names: UnsafeNames::Fail,
-            priority: Priority::Normal,
+            ..JobSpec::new(
+                vec![Source::Prefix { bucket: "source".to_owned(), prefix: format!("{job}/") }],
+                Location { bucket: "out".to_owned(), key: format!("{job}.zip") },
+            )
         };
         let answer = client.post(format!("{api}/v1/jobs")).json(&spec).send().await.expect("it answers");
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap_or_default());

@@ -11,7 +11,7 @@ use std::time::Duration;
 use coordinator::machine::Settings;
 use coordinator_server::{Coordinator, Session};
 use node_agent::NodeConfig;
-use proto::job::{JobSpec, Outcome, Priority, Summary, UnsafeNames};
+use proto::job::{JobSpec, Outcome, Summary};
 use proto::limits::{MIB, NODE_MEMORY_DEFAULT};
 use proto::location::{Location, Source};
 use proto::requests::RequestCounts;
@@ -96,14 +96,10 @@ async fn client(server: &Server) -> S3 {
 
 fn spec() -> JobSpec {
     JobSpec {
-        sources: vec![Source::Prefix { bucket: "source".to_owned(), prefix: String::new() }],
-        destination: Location { bucket: "out".to_owned(), key: "a.zip".to_owned() },
-        include: Vec::new(),
-        exclude: Vec::new(),
-        strip_prefix: None,
-        no_overwrite: false,
         part_bytes: Some(5 * MIB),
-        unsafe_names: UnsafeNames::Fail,
-        priority: Priority::Normal,
+        ..JobSpec::new(
+            vec![Source::Prefix { bucket: "source".to_owned(), prefix: String::new() }],
+            Location { bucket: "out".to_owned(), key: "a.zip".to_owned() },
+        )
     }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use proto::job::{JobSpec, Priority, UnsafeNames};
+use proto::job::{JobSpec, UnsafeNames};
 use proto::limits::{
     NODE_CONCURRENCY_DEFAULT, NODE_CONCURRENCY_MAX, NODE_MEMORY_MIN, PART_BYTES_MIN, PROCESS_OVERHEAD_BYTES,
     REQUEST_OVERHEAD_BYTES,
@@ -321,14 +321,10 @@ fn parse_sources(texts: &[String]) -> Result<Vec<Source>, String> {
 
 fn job_spec(sources: Vec<Source>, destination: Location, names: NameArgs) -> JobSpec {
     JobSpec {
-        sources,
-        destination,
         include: names.include,
         exclude: names.exclude,
         strip_prefix: names.strip_prefix,
-        no_overwrite: false,
-        part_bytes: None,
         unsafe_names: names.unsafe_names,
-        priority: Priority::default(),
+        ..JobSpec::new(sources, destination)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use coordinator::planner::Planner;
 use proto::crc::StoredKind;
-use proto::job::{JobSpec, Priority, UnsafeNames};
+use proto::job::JobSpec;
 use proto::limits::GIB;
 use proto::listing::{Etag, SourceObject};
 use proto::location::{Location, Source};
@@ -15,17 +15,10 @@ use proto::location::{Location, Source};
 const ENTRIES: u64 = 1_000_000;
 
 fn main() {
-    let spec = JobSpec {
-        sources: vec![Source::Prefix { bucket: "in".into(), prefix: "photos/".into() }],
-        destination: Location { bucket: "out".into(), key: "a.zip".into() },
-        include: Vec::new(),
-        exclude: Vec::new(),
-        strip_prefix: None,
-        no_overwrite: false,
-        part_bytes: None,
-        unsafe_names: UnsafeNames::Fail,
-        priority: Priority::Normal,
-    };
+    let spec = JobSpec::new(
+        vec![Source::Prefix { bucket: "in".into(), prefix: "photos/".into() }],
+        Location { bucket: "out".into(), key: "a.zip".into() },
+    );
     for round in 1..=3 {
         let before = resident_bytes();
         // Listed beforehand, as S3's answers are; what is measured is planning.

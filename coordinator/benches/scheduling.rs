@@ -10,7 +10,7 @@ use coordinator::machine::{Effect, Event, Machine, Question, Settings};
 use coordinator::scheduler::{Next, NodeId, Policy, Queued, Scheduler};
 use proto::batch::{Assignment, AttemptId, Upload};
 use proto::crc::{Crc, StoredKind};
-use proto::job::{JobId, JobSpec, Priority, UnsafeNames};
+use proto::job::{JobId, JobSpec};
 use proto::limits::MIB;
 use proto::listing::{Etag, Page, SourceObject};
 use proto::location::{Location, Source};
@@ -111,15 +111,11 @@ fn reports() {
 
 fn spec() -> JobSpec {
     JobSpec {
-        sources: vec![Source::Prefix { bucket: "in".into(), prefix: String::new() }],
-        destination: Location { bucket: "out".into(), key: "a.zip".into() },
-        include: Vec::new(),
-        exclude: Vec::new(),
-        strip_prefix: None,
-        no_overwrite: false,
         part_bytes: Some(5 * MIB),
-        unsafe_names: UnsafeNames::Fail,
-        priority: Priority::Normal,
+        ..JobSpec::new(
+            vec![Source::Prefix { bucket: "in".into(), prefix: String::new() }],
+            Location { bucket: "out".into(), key: "a.zip".into() },
+        )
     }
 }
 

@@ -135,6 +135,24 @@ pub struct JobSpec {
     pub priority: Priority,
 }
 
+impl JobSpec {
+    /// All of `sources` into an archive at `destination`, with nothing out of the ordinary.
+    #[must_use]
+    pub fn new(sources: Vec<Source>, destination: Location) -> Self {
+        Self {
+            sources,
+            destination,
+            include: Vec::new(),
+            exclude: Vec::new(),
+            strip_prefix: None,
+            no_overwrite: false,
+            part_bytes: None,
+            unsafe_names: UnsafeNames::default(),
+            priority: Priority::default(),
+        }
+    }
+}
+
 /// How far a job has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use proto::failure::{Failure, FailureKind};
-use proto::job::{JobSpec, Priority, UnsafeNames};
+use proto::job::{JobSpec, UnsafeNames};
 use proto::limits::{NODE_CONCURRENCY_DEFAULT, NODE_MEMORY_DEFAULT};
 use proto::location::{Location, Source, parse_source};
 use proto_s3::{Keys, Options};
@@ -44,16 +44,11 @@ pub(crate) async fn run(args: DemoArgs, voice: Voice) -> Result<ExitCode, Failur
 
     let sources = fill(&twin, voice)?;
     let spec = JobSpec {
-        sources,
-        destination: Location { bucket: "out".to_owned(), key: "demo.zip".to_owned() },
-        include: Vec::new(),
-        exclude: Vec::new(),
         // Whole keys: the sources share no folder.
         strip_prefix: Some(String::new()),
         no_overwrite: true,
-        part_bytes: None,
         unsafe_names: UnsafeNames::Map,
-        priority: Priority::default(),
+        ..JobSpec::new(sources, Location { bucket: "out".to_owned(), key: "demo.zip".to_owned() })
     };
 
     let nodes = usize::from(args.nodes);

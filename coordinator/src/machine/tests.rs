@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use proto::archive::zip::{EndRecords, EntryHeader, central_header, end_records, local_header};
 use proto::batch::{Assignment, AttemptId};
 use proto::crc::{Crc, StoredKind};
-use proto::job::{Outcome, UnsafeNames};
+use proto::job::Outcome;
 use proto::limits::{MIB, PART_ATTEMPTS_MAX, PART_BYTES_MIN};
 use proto::listing::{Etag, SourceObject};
 use proto::part::{PartDone, PartFailed};
@@ -49,15 +49,11 @@ fn object(source: u16, key: &str, size: u64) -> SourceObject {
 fn spec(sources: &[&str]) -> JobSpec {
     let prefix = |prefix: &&str| Source::Prefix { bucket: "in".into(), prefix: (*prefix).into() };
     JobSpec {
-        sources: sources.iter().map(prefix).collect(),
-        destination: Location { bucket: "out".into(), key: "a.zip".into() },
-        include: Vec::new(),
-        exclude: Vec::new(),
-        strip_prefix: None,
-        no_overwrite: false,
         part_bytes: Some(PART_BYTES_MIN),
-        unsafe_names: UnsafeNames::Fail,
-        priority: Priority::Normal,
+        ..JobSpec::new(
+            sources.iter().map(prefix).collect(),
+            Location { bucket: "out".into(), key: "a.zip".into() },
+        )
     }
 }
 

@@ -7,7 +7,7 @@ use coordinator::work::part_work;
 use proto::batch::AttemptId;
 use proto::crc::{Crc, StoredKind};
 use proto::failure::Failure;
-use proto::job::{JobId, JobSpec, Priority, UnsafeNames};
+use proto::job::{JobId, JobSpec, UnsafeNames};
 use proto::limits::{FETCH_BYTES, MIB, PART_BYTES_MIN, body_budget_bytes, part_bytes_cap};
 use proto::listing::{Etag, SourceObject};
 use proto::location::{Location, Source};
@@ -46,15 +46,11 @@ pub(crate) struct Case {
 /// A job over one bucket, in parts of a fixed size if one is given.
 pub(crate) fn spec(part_bytes: Option<u64>) -> JobSpec {
     JobSpec {
-        sources: vec![Source::Prefix { bucket: "photos".into(), prefix: String::new() }],
-        destination: Location { bucket: "zips".into(), key: "all.zip".into() },
-        include: Vec::new(),
-        exclude: Vec::new(),
-        strip_prefix: None,
-        no_overwrite: false,
         part_bytes,
-        unsafe_names: UnsafeNames::Fail,
-        priority: Priority::Normal,
+        ..JobSpec::new(
+            vec![Source::Prefix { bucket: "photos".into(), prefix: String::new() }],
+            Location { bucket: "zips".into(), key: "all.zip".into() },
+        )
     }
 }
 
