@@ -69,7 +69,9 @@ pub(crate) struct Made {
 /// Makes an authority in `dir` that is good for `days` days.
 pub(crate) fn init(dir: &Path, days: u32) -> Result<Made, CertsError> {
     let made = nothing_there(dir, AUTHORITY)?;
-    let mut params = params(Vec::new(), "zipfleet authority", days)?;
+    // A name of its own, or what another authority has signed would look like its own, and damaged.
+    let name = format!("zipfleet authority {:016x}", rand::random::<u64>());
+    let mut params = params(Vec::new(), &name, days)?;
     // It signs for machines, never for another authority.
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

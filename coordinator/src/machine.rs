@@ -211,6 +211,12 @@ impl Machine {
         self.jobs.get(&id).map(|job| job.story.explain(id))
     }
 
+    /// The name a node gave itself.
+    #[must_use]
+    pub fn name(&self, node: NodeId) -> &str {
+        self.scheduler.name(node)
+    }
+
     /// All nodes.
     #[must_use]
     pub fn nodes(&self) -> Vec<NodeView> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Longest wait after the first failure.
 const FIRST: Duration = Duration::from_millis(100);
 /// Longest wait of all.
-const LONGEST: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// Counts failures in a row.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,9 +43,9 @@ mod tests {
         let mut redial = Redial::default();
         let waits: Vec<u64> = (0..40).map(|_| redial.failed(1.0).as_millis() as u64).collect();
         assert_eq!(waits[..4], [100, 200, 400, 800]);
-        assert_eq!(waits[10..], [30_000; 30]);
+        assert_eq!(waits[10..], [10_000; 30]);
         redial.lasted();
         assert_eq!(redial.failed(0.5), Duration::from_millis(50));
-        assert_eq!(Redial::refused(0.0), Duration::from_secs(15));
+        assert_eq!(Redial::refused(0.0), Duration::from_secs(5));
     }
 }

@@ -62,19 +62,23 @@ pub(super) async fn run(args: SubmitArgs, voice: Voice) -> Result<ExitCode, Fail
 /// Shows how far a job has come until it has ended.
 async fn watch(cluster: &Cluster, id: JobId, voice: Voice) -> Result<Outcome, Failure> {
     let mut display = Display::new(voice);
-    let mut last_seen = Instant::now();
+    let mut away_since = None;
     let outcome = loop {
         match cluster.job(id).await {
             Ok(JobView { outcome: Some(outcome), .. }) => break Ok(outcome),
             Ok(view) => {
-                last_seen = Instant::now();
+                away_since = None;
                 // What is on its way at the nodes is not known here.
                 display.job(&view.progress, &RequestCounts::default());
             }
-            Err(failure) if failure.kind == FailureKind::Unavailable && last_seen.elapsed() < AWAY_MAX => {
+            Err(failure) => {
+                // From the first failure on: a request that hangs must not use up the time for all others.
+                let since = *away_since.get_or_insert_with(Instant::now);
+                if failure.kind != FailureKind::Unavailable || since.elapsed() >= AWAY_MAX {
+                    break Err(failure);
+                }
                 tracing::info!(%failure, "looking again");
             }
-            Err(failure) => break Err(failure),
         }
         tokio::time::sleep(LOOK_EVERY).await;
     };

@@ -1,7 +1,7 @@
 //! The coordinator's actor: carries events to the machine and its effects to S3 and the nodes.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use coordinator::machine::{Effect, Event, Machine, Question, Settings};
 use coordinator::scheduler::NodeId;
@@ -21,6 +21,10 @@ use crate::journal::Journal;
 use crate::member::Orders;
 use crate::pump::Handled;
 use crate::questions::ask;
+
+/// How long a coordinator that is told to stop stays after its jobs were cancelled: whoever watches one is still to
+/// learn of it.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 pub(crate) enum Message {
     Tick(Handled),
@@ -61,6 +65,9 @@ pub(crate) struct State {
     /// The last that ended, the latest first. Those not settled have no outcome yet.
     remembered: VecDeque<Ended>,
     is_stopping: bool,
+    /// How long it stays when nothing of its jobs is left; none when it has not been told to stop, or has been
+    /// told when.
+    farewell: Option<Duration>,
 }
 
 impl Actor for CoordinatorActor {
@@ -80,6 +87,7 @@ impl Actor for CoordinatorActor {
             recorded: BTreeSet::new(),
             remembered: VecDeque::new(),
             is_stopping: false,
+            farewell: None,
         })
     }
 
@@ -106,7 +114,7 @@ impl Actor for CoordinatorActor {
             Message::Lost(node) => {
                 // Unless it was given up before.
                 if state.nodes.remove(&node).is_some() {
-                    tracing::info!(?node, "node left");
+                    tracing::info!(node = state.machine.name(node), "node left");
                     state.happened(Event::NodeLost(node), &myself);
                 }
             }
@@ -116,15 +124,19 @@ impl Actor for CoordinatorActor {
             Message::Settled(id, outcome) => state.settle(id, outcome),
             Message::Look(look) => look(state),
             Message::Stop => {
+                let jobs = state.machine.jobs();
                 state.is_stopping = true;
-                for job in state.machine.jobs() {
+                state.farewell = Some(if jobs.is_empty() { Duration::ZERO } else { FAREWELL });
+                for job in jobs {
                     state.happened(Event::Cancelled(job.id), &myself);
                 }
             }
             Message::Broken(why) => return Err(why.into()),
         }
-        if state.is_stopping && state.waiting.is_empty() {
-            myself.stop(None);
+        if state.waiting.is_empty()
+            && let Some(farewell) = state.farewell.take()
+        {
+            myself.exit_after(farewell);
         }
         Ok(())
     }
@@ -209,7 +221,7 @@ impl State {
         if self.nodes.get(&node)?.give(order) {
             return None;
         }
-        tracing::warn!(?node, "given up: it takes no orders");
+        tracing::warn!(node = self.machine.name(node), "given up: it takes no orders");
         self.nodes.remove(&node);
         Some(Event::NodeLost(node))
     }

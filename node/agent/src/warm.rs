@@ -13,8 +13,8 @@ use crate::transfer::Transfer;
 
 /// Time between two requests on a connection that is kept: S3 closes idle ones, and our own client too.
 const EVERY: Duration = Duration::from_secs(3);
-/// How often connections are used again while nothing is granted, before the job is given up on.
-const ROUNDS: u32 = 10;
+/// How often connections are used while nothing is granted, before the job is given up on: others have it then.
+const ROUNDS: u32 = 4;
 /// Most connections opened to one bucket.
 const CONNECTIONS_MAX: usize = 32;
 /// Most connections opened at a time.

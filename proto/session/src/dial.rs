@@ -19,11 +19,11 @@ use proto::session::{FromNode, Hello, PROTOCOL_VERSIONS, ToNode, Welcome};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Status, Streaming};
 
 use crate::METHOD;
 use crate::codec::{Exchange, Message};
@@ -74,21 +74,35 @@ impl Dialer {
     }
 
     /// What a status in place of a Welcome says.
-    fn declined(&self, status: &Status) -> DialError {
+    fn declined(&self, status: &Status) -> Trouble {
         // With a cause it is tonic that speaks, of a connection that broke.
         if let Some(cause) = status.source() {
-            let reason = reasons(cause);
-            // In TLS 1.3 a node only learns afterwards what the coordinator made of its certificate.
-            let is_tls = reason.contains("fatal alert");
-            return self.failed(if is_tls { format!("the coordinator declined: {reason}") } else { reason });
+            return Trouble::Broken(reasons(cause));
         }
-        match status.code() {
+        Trouble::Told(match status.code() {
             Code::FailedPrecondition | Code::InvalidArgument | Code::PermissionDenied => {
                 DialError::Refused(status.message().to_owned())
             }
             Code::Unavailable => DialError::TurnedAway(status.message().to_owned()),
-            _ => self.failed(status.message()),
+            _ => return Trouble::Broken(status.message().to_owned()),
+        })
+    }
+
+    /// A connection that broke before there was a Welcome, for a reason that often lies in the certificates.
+    fn broken(&self, reason: String) -> DialError {
+        // In TLS 1.3 a node only learns afterwards what the coordinator made of its certificate.
+        if reason.contains("fatal alert") {
+            return self.failed(format!(
+                "the coordinator does not accept this node's certificate ({reason}): it must be from the authority \
+                 that the coordinator trusts, and of the node's role"
+            ));
         }
+        if self.tls.is_none() {
+            return self.failed(format!(
+                "{reason}; if the coordinator asks for TLS, give --tls-ca, --tls-cert and --tls-key"
+            ));
+        }
+        self.failed(reason)
     }
 }
 
@@ -143,13 +157,43 @@ async fn greet(
         .await
         .map_err(|error| dialer.failed(reasons(&error)))?;
     let (line, hung_up) = line();
+    let (tell, ended) = oneshot::channel();
     crew.recruiter().execute(async {
         if let Err(error) = connection.await {
-            tracing::debug!(reason = reasons(&error), "the connection to the coordinator ended");
+            let reason = reasons(&error);
+            tracing::debug!(reason, "the connection to the coordinator ended");
+            // Nobody asks once there is a session.
+            let _ = tell.send(reason);
         }
     });
     tokio::spawn(drive(crew, hung_up));
+    match converse(dialer, sender, hello).await {
+        Ok((welcome, outgoing, messages)) => {
+            Ok((welcome, Connection { outgoing, incoming: Incoming::new(messages, line) }))
+        }
+        Err(Trouble::Told(error)) => Err(error),
+        Err(Trouble::Broken(reason)) => {
+            // The connection knows why it ended; whoever spoke through it only that it did.
+            let known = timeout(Duration::from_millis(LINGER_MS), ended).await;
+            Err(dialer.broken(known.ok().and_then(Result::ok).unwrap_or(reason)))
+        }
+    }
+}
 
+/// Why there is no Welcome.
+enum Trouble {
+    /// The coordinator said why.
+    Told(DialError),
+    /// The connection broke, which looks like this from above.
+    Broken(String),
+}
+
+/// Says hello and waits for the answer.
+async fn converse(
+    dialer: &Dialer,
+    sender: http2::SendRequest<Body>,
+    hello: Hello,
+) -> Result<(Welcome, mpsc::Sender<FromNode>, Streaming<ToNode>), Trouble> {
     let (outgoing, waiting) = mpsc::channel(OUTGOING_MESSAGES);
     outgoing.try_send(FromNode::Hello(hello)).expect("the channel is new and has room");
     let mut request = Request::new(ReceiverStream::new(waiting));
@@ -157,21 +201,20 @@ async fn greet(
     let origin = http::Uri::from_static("http://coordinator");
     let mut grpc =
         tonic::client::Grpc::with_origin(Stub(sender), origin).max_decoding_message_size(ToNode::BYTES_MAX);
-    grpc.ready().await.map_err(|error| dialer.failed(reasons(&error)))?;
+    grpc.ready().await.map_err(|error| Trouble::Broken(reasons(&error)))?;
     let method = http::uri::PathAndQuery::from_static(METHOD);
     let response = grpc
         .streaming(request, method, Exchange::default())
         .await
         .map_err(|status| dialer.declined(&status))?;
     if !version::is_confirmed(response.metadata(), &dialer.versions) {
-        return Err(dialer.failed("whoever answers there is no coordinator this node can speak to"));
+        let sentence = "whoever answers there is no coordinator this node can speak to";
+        return Err(Trouble::Told(dialer.failed(sentence)));
     }
     let mut messages = response.into_inner();
     match messages.message().await {
-        Ok(Some(ToNode::Welcome(welcome))) => {
-            Ok((welcome, Connection { outgoing, incoming: Incoming::new(messages, line) }))
-        }
-        Ok(_) => Err(dialer.failed("the coordinator hung up")),
+        Ok(Some(ToNode::Welcome(welcome))) => Ok((welcome, outgoing, messages)),
+        Ok(_) => Err(Trouble::Broken("the coordinator hung up".to_owned())),
         Err(status) => Err(dialer.declined(&status)),
     }
 }
