@@ -45,8 +45,9 @@ fn decisions() {
     for job in 0..JOBS {
         scheduler.begin(JobId(job), 1);
         for index in 0..PARTS as usize {
-            made +=
-                u64::from(scheduler.deal(JobId(job), Queued { index, cost_bytes: 5 * MIB }, false).is_some());
+            made += u64::from(
+                scheduler.deal(JobId(job), Queued { index, cost_bytes: 5 * MIB }, false, |_| false).is_some(),
+            );
         }
     }
     let mut held: VecDeque<(NodeId, AttemptId)> = VecDeque::new();

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use proto::limits::HEARTBEAT_MS;
 use proto::report::Throttled;
 use proto::requests::RequestClass;
 use proto::session::Pace;
@@ -51,7 +52,7 @@ pub struct Governor {
 }
 
 impl Governor {
-    /// Takes in what a node was refused since it last reported; `nodes` is how many there are.
+    /// Takes in what a node was refused since it last reported; `nodes` is how many are at work.
     pub fn heard(
         &mut self,
         node: NodeId,
@@ -71,8 +72,10 @@ impl Governor {
                 refused_ms: now_ms,
                 uses: BTreeMap::new(),
             });
-            let span_ms = now_ms.saturating_sub(since_ms).max(1) as f64;
             let used = governed.uses.entry(node).or_default();
+            // Two reports that were held up come together: the first span may seem to be next to nothing.
+            let shortest_ms = if used.heard_ms == 0 { HEARTBEAT_MS } else { 1 };
+            let span_ms = now_ms.saturating_sub(since_ms).max(shortest_ms) as f64;
             let weight = if used.heard_ms == 0 { 1.0 } else { 1.0 - (-span_ms / MEMORY_MS).exp() };
             // What S3 refused it did not do.
             let done = sent.saturating_sub(refused) as f64 * 1e3 / span_ms;

@@ -1,15 +1,18 @@
 //! One job from submission to its end.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use proto::batch::Upload;
 use proto::complete::Completion;
 use proto::failure::{Failure, FailureKind};
 use proto::job::{JobId, JobSpec, Progress, Stage, Summary};
 use proto::limits::part_cost_bytes;
-use proto::plan::{Part, PartWork};
+use proto::plan::{Part, PartNumber, PartWork};
 use proto::view::JobView;
 
 use crate::ledger::Ledger;
 use crate::planner::Planner;
+use crate::scheduler::NodeId;
 use crate::story::Story;
 use crate::work::part_work;
 
@@ -59,6 +62,8 @@ pub struct Job {
     pub left_behind: Vec<String>,
     /// Who did what, and why.
     pub story: Story,
+    /// Where attempts at a part have failed.
+    pub failed_at: BTreeMap<PartNumber, BTreeSet<NodeId>>,
 }
 
 impl Job {
@@ -80,6 +85,7 @@ impl Job {
             transferred_ms: now_ms,
             left_behind: Vec::new(),
             story: Story::default(),
+            failed_at: BTreeMap::new(),
         }
     }
 

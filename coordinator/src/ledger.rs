@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use proto::batch::AttemptId;
 use proto::complete::CompletedPart;
 use proto::crc::Crc;
 use proto::listing::Etag;
@@ -33,6 +34,8 @@ struct Row {
     attempts: u32,
     /// Attempts granted and not answered.
     live: u32,
+    /// Attempts up to this one were made of parts that proved to be damaged.
+    doubted: u32,
     /// Attempts that failed so far.
     failures: u32,
     /// Attempts lost with their nodes so far.
@@ -103,7 +106,15 @@ impl Ledger {
             }
             let holds_entries = !holds_directory || !part.headers.is_empty();
             self.open_with_entries += usize::from(holds_entries);
-            self.rows.push(Row { state, holds_entries, attempts: 0, live: 0, failures: 0, losses: 0 });
+            self.rows.push(Row {
+                state,
+                holds_entries,
+                attempts: 0,
+                live: 0,
+                doubted: 0,
+                failures: 0,
+                losses: 0,
+            });
         }
         self.release_directory();
     }
@@ -164,6 +175,7 @@ impl Ledger {
             return self.give_back(number);
         }
         row.live = row.live.saturating_sub(1);
+        row.doubted = row.attempts;
         for index in continuation.clone().rev() {
             self.rows[index].state = PartState::Ready;
             self.ready.push_front((index, true));
@@ -178,6 +190,12 @@ impl Ledger {
     #[must_use]
     pub fn is_done(&self, number: PartNumber) -> bool {
         self.rows.get(number.index()).is_some_and(|row| matches!(row.state, PartState::Done { .. }))
+    }
+
+    /// Whether the attempt was made of parts that have proved to be damaged since: that it failed says nothing new.
+    #[must_use]
+    pub fn is_doubted(&self, attempt: AttemptId) -> bool {
+        self.rows.get(attempt.part.index()).is_some_and(|row| attempt.attempt <= row.doubted)
     }
 
     /// Notes a failed attempt; returns how many there have been at this part.

@@ -172,11 +172,18 @@ impl Scheduler {
         self.shares.leave(job);
     }
 
-    /// Puts a part in the queue that would be done with it first, at its front if it is urgent; whose queue that
-    /// is, or `None` without a node that takes parts.
-    pub fn deal(&mut self, job: JobId, part: Queued, is_urgent: bool) -> Option<NodeId> {
+    /// Puts a part in the queue that would be done with it first, at its front if it is urgent, and of nodes to be
+    /// avoided only if there are no others; whose queue that is, or `None` without a node that takes parts.
+    pub fn deal(
+        &mut self,
+        job: JobId,
+        part: Queued,
+        is_urgent: bool,
+        is_avoided: impl Fn(NodeId) -> bool,
+    ) -> Option<NodeId> {
         self.rank_stale();
-        let (_, id) = *self.by_with_more.first()?;
+        let best = self.by_with_more.iter().find(|(_, id)| !is_avoided(*id));
+        let (_, id) = *best.or_else(|| self.by_with_more.first())?;
         self.queue(id, job, part, is_urgent);
         Some(id)
     }
@@ -219,11 +226,13 @@ impl Scheduler {
         self.rank_stale();
         let (victim_us, victim) = *self.by_queue.last().filter(|_| self.policy.steals)?;
         let (thief_us, thief) = *self.by_with_more.first()?;
+        let (job, part) = self.last_of(victim)?;
+        // With this very part, or a large one would go to and fro.
+        let thief_us = thief_us.max(self.nodes.get(&thief)?.rank(self.usual, part.cost_bytes).with_more_us?);
         let is_level = victim_us <= thief_us.saturating_add(thief_us / 10).saturating_add(LEVEL_SLACK_US);
         if is_level || victim == thief {
             return None;
         }
-        let (job, part) = self.last_of(victim)?;
         let stolen = self.take_last(thief, victim, job, part);
         self.queue(thief, job, part, false);
         Some(stolen)
@@ -348,14 +357,25 @@ impl Scheduler {
     /// Notes that a node that was not heard of is there again.
     pub fn found(&mut self, id: NodeId, now_ms: u64) {
         if let Some(node) = self.nodes.get_mut(&id).filter(|node| node.state == NodeState::Silent) {
-            (node.state, node.heard_ms) = (NodeState::Active, now_ms);
+            node.found(now_ms);
             self.rank(id);
         }
     }
 
+    /// Nodes that take parts.
+    pub fn active(&self) -> impl Iterator<Item = NodeId> {
+        self.nodes.iter().filter(|(_, node)| node.state == NodeState::Active).map(|(id, _)| *id)
+    }
+
+    /// How many nodes have parts in flight.
+    pub fn at_work(&mut self) -> usize {
+        self.rank_stale();
+        self.by_granted.len()
+    }
+
     /// Takes it that `ms` milliseconds in which nobody listened were not silence.
-    pub fn excuse(&mut self, ms: u64) {
-        self.nodes.values_mut().for_each(|node| node.heard_ms += ms);
+    pub fn excuse(&mut self, ms: u64, now_ms: u64) {
+        self.nodes.values_mut().for_each(|node| node.heard_ms = (node.heard_ms + ms).min(now_ms));
     }
 
     /// Milliseconds since each node was heard of, with whether it counts as silent already.
@@ -433,10 +453,10 @@ impl Scheduler {
         self.nodes.get(&id).map_or("", Node::name)
     }
 
-    /// The smallest window of all nodes, in bytes: what every part must fit.
+    /// The smallest window of all nodes that take parts, in bytes: what every part must fit.
     #[must_use]
     pub fn smallest_window(&self) -> Option<u64> {
-        self.nodes.values().map(Node::window_bytes).min()
+        self.nodes.values().filter(|node| node.takes_parts()).map(Node::window_bytes).min()
     }
 
     /// All nodes.

@@ -39,8 +39,10 @@ pub const ENTRIES_MAX: u32 = u32::MAX - 1;
 pub const EXAMPLES_MAX: usize = 20;
 /// Most parts granted to one node in one batch.
 pub const BATCH_PARTS_MAX: usize = 64;
-/// Attempts at one part, over all nodes, before its job fails.
+/// Different nodes at which a part may fail before its job does; as many attempts, where there are fewer nodes.
 pub const PART_ATTEMPTS_MAX: u32 = 3;
+/// Attempts at one part that may fail at all before its job does.
+pub const PART_FAILURES_MAX: u32 = 12;
 
 /// Memory a node may use for a job's bytes and its connections unless told otherwise, in bytes.
 pub const NODE_MEMORY_DEFAULT: u64 = 256 * MIB;

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{FRAME_BYTES_AIM, FRAME_ITEMS_MAX};
 
-/// Time without acknowledgement after which items are sent again, in milliseconds: far above any round trip,
-/// because a living connection loses nothing.
+/// Time without acknowledgement after which items are sent again, in milliseconds. A living connection loses nothing,
+/// so this is far above any round trip, and only for what cannot be foreseen.
 pub const RESEND_MS: u64 = 2_000;
 /// How long an acknowledgement waits for something to be sent along with, in milliseconds: alone it would double
 /// the messages of a busy session.
@@ -35,8 +35,10 @@ pub struct Link<T> {
     outbox: VecDeque<(Arc<T>, usize)>,
     /// Number of the oldest item in the outbox.
     first: u64,
-    /// How many of the outbox have been sent.
+    /// How many of the outbox have been sent, and need not be sent again yet.
     sent: usize,
+    /// Number behind the last item ever sent.
+    ever_sent: u64,
     /// When an item was last sent or acknowledged, in milliseconds.
     stirred_ms: u64,
     /// Number of the item expected next from the other side.
@@ -47,7 +49,15 @@ pub struct Link<T> {
 
 impl<T> Default for Link<T> {
     fn default() -> Self {
-        Self { outbox: VecDeque::new(), first: 0, sent: 0, stirred_ms: 0, expected: 0, owes_since_ms: None }
+        Self {
+            outbox: VecDeque::new(),
+            first: 0,
+            sent: 0,
+            ever_sent: 0,
+            stirred_ms: 0,
+            expected: 0,
+            owes_since_ms: None,
+        }
     }
 }
 
@@ -63,8 +73,8 @@ impl<T> Link<T> {
         self.outbox.len()
     }
 
-    /// Whether something has arrived that the other side does not know of: `frame` has to be asked again within
-    /// `ACKNOWLEDGE_MS`.
+    /// Whether something has arrived that the other side does not know of: `frame` has to be asked again long before
+    /// `RESEND_MS` is over.
     #[must_use]
     pub fn owes_acknowledgement(&self) -> bool {
         self.owes_since_ms.is_some()
@@ -91,6 +101,7 @@ impl<T> Link<T> {
         let first = self.first + self.sent as u64;
         if !items.is_empty() {
             self.sent += items.len();
+            self.ever_sent = self.ever_sent.max(first + items.len() as u64);
             self.stirred_ms = now_ms;
         }
         self.owes_since_ms = None;
@@ -101,11 +112,11 @@ impl<T> Link<T> {
     /// given again, and what comes too early is left to be sent again.
     pub fn accept<U: Clone>(&mut self, frame: Frame<U>, now_ms: u64) -> Vec<U> {
         // A number beyond what was sent is nonsense, and acknowledges no more than that.
-        let acknowledged = frame.expected.saturating_sub(self.first).min(self.sent as u64) as usize;
+        let acknowledged = frame.expected.min(self.ever_sent).saturating_sub(self.first) as usize;
         if acknowledged > 0 {
             self.outbox.drain(..acknowledged);
             self.first += acknowledged as u64;
-            self.sent -= acknowledged;
+            self.sent = self.sent.saturating_sub(acknowledged);
             self.stirred_ms = now_ms;
         }
         if !frame.items.is_empty() {

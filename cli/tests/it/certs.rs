@@ -75,6 +75,15 @@ fn the_authority_signs_and_does_nothing_else() {
     assert_eq!(days, 3_650);
 }
 
+/// What one authority signed must not look like another's, and damaged.
+#[test]
+fn no_authority_is_called_like_another() {
+    let case = Case::new();
+    case.run(&["certs", "init", "--dir", "other"]).succeeded();
+    let [ours, theirs] = ["tls/ca.pem", "other/ca.pem"].map(|path| read(&case.path(path)));
+    assert_ne!(ours.parse_x509().expect("X.509").subject(), theirs.parse_x509().expect("X.509").subject());
+}
+
 #[test]
 fn a_certificate_is_for_one_role_under_its_names() {
     let case = Case::new();

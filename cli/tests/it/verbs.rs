@@ -122,6 +122,27 @@ fn roles_end_well_when_told_to() {
 }
 
 #[test]
+fn who_watches_a_job_learns_that_a_coordinator_told_to_stop_cancelled_it() {
+    let cluster = Cluster::new();
+    cluster.world.twin.set_model(Model::default().latency(Op::GetObject, Duration::from_secs(100)));
+    let watching = cluster.start(&["submit", "--wait", "s3://src/p/", "s3://out/endless.zip"]);
+    until("it fetches", || cluster.world.twin.requests().contains_key(Op::GetObject.name()));
+    cluster.coordinator.signal("TERM");
+    watching.wait().failed(130, &["the job was cancelled"]);
+    cluster.coordinator.wait().succeeded();
+    cluster.world.nothing_left("out", "endless.zip");
+}
+
+#[test]
+fn a_node_that_leaves_is_called_by_its_name() {
+    let cluster = Cluster::new();
+    cluster.node.signal("TERM");
+    cluster.node.wait().succeeded();
+    let has_left = |line: &str| line.contains("node left") && line.contains("node-1");
+    until("its name is told", || cluster.coordinator.stderr().lines().any(has_left));
+}
+
+#[test]
 fn who_insists_gets_out_at_once() {
     let cluster = Cluster::new();
     cluster.endless();

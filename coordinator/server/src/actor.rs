@@ -133,7 +133,7 @@ impl Actor for CoordinatorActor {
             }
             Message::Broken(why) => return Err(why.into()),
         }
-        if state.waiting.is_empty()
+        if state.is_settled()
             && let Some(farewell) = state.farewell.take()
         {
             myself.exit_after(farewell);
@@ -150,6 +150,11 @@ impl State {
     pub(crate) fn jobs(&self) -> Vec<JobView> {
         let ended = self.remembered.iter().map(|ended| ended.view.clone());
         self.machine.jobs().into_iter().chain(ended).collect()
+    }
+
+    /// Whether all jobs have ended and nothing of them is left.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     pub(crate) fn explanation(&self, id: JobId) -> Option<Explanation> {

@@ -31,10 +31,10 @@ pub(crate) async fn complete(s3: &S3, job: JobId, mut completion: Completion) ->
             read_backs += 1;
         }
         match complete_as_told(s3, job, &completion).await {
-            Err(failure)
-                if failure.kind == FailureKind::Corrupt && (1..READ_BACKS_MAX).contains(&read_backs) =>
-            {
+            Err(failure) if failure.kind == FailureKind::Corrupt && read_backs < READ_BACKS_MAX => {
                 tracing::debug!(%job, %failure, "a part was uploaded again meanwhile");
+                // Also by its only attempt, whose first answer was lost: then it may be any part.
+                completion.contested = completion.parts.iter().map(|part| part.number).collect();
             }
             result => return result,
         }

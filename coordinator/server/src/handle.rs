@@ -136,11 +136,16 @@ impl Coordinator {
     }
 
     /// Takes no more jobs, cancels those there are, and waits until they have ended and nothing of them is left;
-    /// then the coordinator ends.
+    /// then the coordinator ends, a moment later if there were any.
     pub async fn stop(&self) {
         // Fails only when it is gone already.
         let _ = self.actor.cast(Message::Stop);
         self.ended().await;
+    }
+
+    /// Whether all jobs have ended and nothing of them is left.
+    pub(crate) async fn is_settled(&self) -> bool {
+        self.look(|state| state.is_settled()).await.unwrap_or(true)
     }
 
     /// Waits until the coordinator has ended: stopped, or failed by a defect.

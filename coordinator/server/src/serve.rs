@@ -127,10 +127,11 @@ pub async fn serve(
 
     let ended = tokio::select! {
         biased;
-        stopped = async {
+        has_stopped = async {
             stop.await;
-            timeout(stop_within, coordinator.stop()).await
-        } => stopped.map_err(|_| ServeError::StoppedLate(state)),
+            // It may be late only because it still tells how its jobs ended.
+            timeout(stop_within, coordinator.stop()).await.is_ok() || coordinator.is_settled().await
+        } => if has_stopped { Ok(()) } else { Err(ServeError::StoppedLate(state)) },
         () = coordinator.ended() => Err(ServeError::Failed("its actor ended".to_owned())),
         () = sessions.ended() => Err(ServeError::Failed("the actor of its sessions ended".to_owned())),
         () = &mut listening => Err(ServeError::Failed("it no longer listens to nodes".to_owned())),

@@ -57,7 +57,7 @@ impl Machine {
             return;
         };
         let throttled = std::mem::take(&mut vitals.throttled);
-        self.governor.heard(node, throttled, since_ms, self.reported_ms.len(), self.now_ms);
+        self.governor.heard(node, throttled, since_ms, self.scheduler.at_work(), self.now_ms);
         let queued = self.scheduler.heard(node, vitals, self.now_ms);
         if !queued.is_empty() {
             let name = self.scheduler.name(node).to_owned();
@@ -89,7 +89,7 @@ impl Machine {
             *lost.entry(attempt.job).or_default() += 1;
             let Some(job) = self.jobs.get_mut(&attempt.job) else { continue };
             job.ledger.give_back(attempt.part);
-            if job.ledger.note_loss(attempt.part) >= PART_LOSSES_MAX {
+            if !job.ledger.is_done(attempt.part) && job.ledger.note_loss(attempt.part) >= PART_LOSSES_MAX {
                 let message = format!(
                     "{PART_LOSSES_MAX} nodes were lost while they made part {}: if they run out of memory, give them more, or lower --part-size",
                     attempt.part
@@ -110,7 +110,7 @@ impl Machine {
         let since_ms = self.now_ms.saturating_sub(self.ticked_ms.unwrap_or(self.now_ms));
         self.ticked_ms = Some(self.now_ms);
         if since_ms > ABSENCE_MS {
-            self.scheduler.excuse(since_ms - HEARTBEAT_MS);
+            self.scheduler.excuse(since_ms - HEARTBEAT_MS, self.now_ms);
         }
         let silences: Vec<_> = self.scheduler.silences(self.now_ms).collect();
         for (node, silent_ms, is_silent) in silences {

@@ -6,7 +6,7 @@ use proto::batch::{Assignment, AttemptId, Batch, Upload};
 use proto::explain::What;
 use proto::failure::{Failure, FailureKind};
 use proto::job::{JobId, Stage};
-use proto::limits::{BATCH_PARTS_MAX, FRAME_BYTES_AIM, PART_ATTEMPTS_MAX};
+use proto::limits::{BATCH_PARTS_MAX, FRAME_BYTES_AIM, PART_ATTEMPTS_MAX, PART_FAILURES_MAX};
 use proto::part::{PartDone, PartFailed};
 use proto::plan::{PartNumber, Piece};
 use proto::session::Order;
@@ -14,6 +14,9 @@ use proto::session::Order;
 use super::{Effect, Machine, Question};
 use crate::job::UploadState;
 use crate::scheduler::{Next, NodeId, Queued, Stolen};
+
+/// Most characters of a failure that are told in an explanation.
+const WHY_CHARS_MAX: usize = 500;
 
 impl Machine {
     pub(super) fn part_done(&mut self, node: NodeId, done: &PartDone) {
@@ -69,19 +72,37 @@ impl Machine {
         if job.stage >= Stage::Completing {
             return self.clean_up(id);
         }
+        if job.ledger.is_done(failed.id.part) || job.ledger.is_doubted(failed.id) {
+            // Another attempt was there first, or what it was made of is known to be damaged already.
+            return job.ledger.give_back(failed.id.part);
+        }
         let kind = failed.failure.kind;
         let may_pass =
             matches!(kind, FailureKind::Unavailable | FailureKind::Internal | FailureKind::Corrupt);
-        if !may_pass || job.ledger.note_failure(failed.id.part) >= PART_ATTEMPTS_MAX {
+        if !may_pass || self.is_hopeless(node, failed.id) {
             return self.fail(id, failed.failure);
         }
+        let Some(job) = self.jobs.get_mut(&id) else { return };
         match kind {
             FailureKind::Corrupt => job.ledger.doubt(job.planner.plan(), failed.id.part),
             _ => job.ledger.give_back(failed.id.part),
         }
         let node = self.scheduler.name(node).to_owned();
         job.story.share(&node).failed += 1;
-        self.tell(id, What::Failed { part: failed.id.part, node, why: failed.failure.message });
+        let why = failed.failure.message.chars().take(WHY_CHARS_MAX).collect();
+        self.tell(id, What::Failed { part: failed.id.part, node, why });
+    }
+
+    /// Notes that an attempt failed at a node. The part is beyond hope when it has failed often enough at
+    /// different nodes, or at all there are: one node that cannot do anything must not end a job that others can.
+    fn is_hopeless(&mut self, node: NodeId, attempt: AttemptId) -> bool {
+        let Some(job) = self.jobs.get_mut(&attempt.job) else { return false };
+        let failures = job.ledger.note_failure(attempt.part);
+        let failed_at = job.failed_at.entry(attempt.part).or_default();
+        failed_at.insert(node);
+        let is_everywhere = self.scheduler.active().all(|node| failed_at.contains(&node));
+        failures >= PART_ATTEMPTS_MAX && (is_everywhere || failed_at.len() >= PART_ATTEMPTS_MAX as usize)
+            || failures >= PART_FAILURES_MAX
     }
 
     /// A node dropped an attempt because it was told to, or because it drains.
@@ -111,7 +132,9 @@ impl Machine {
         for job in self.jobs.values_mut().filter(|job| job.ledger.has_ready() && job.is_granting()) {
             while let Some((index, is_urgent)) = job.ledger.next_ready() {
                 let part = Queued { index, cost_bytes: job.part_cost(index) };
-                self.stirred.extend(self.scheduler.deal(job.id, part, is_urgent));
+                let failed_at = job.failed_at.get(&PartNumber::from_index(index));
+                let is_avoided = |node| failed_at.is_some_and(|nodes| nodes.contains(&node));
+                self.stirred.extend(self.scheduler.deal(job.id, part, is_urgent, is_avoided));
             }
         }
     }

@@ -116,9 +116,19 @@ impl Node {
         (self.state != NodeState::Silent).then(|| (bytes / self.bytes_per_ms(usual) * 1e3) as u64)
     }
 
+    pub(super) fn takes_parts(&self) -> bool {
+        self.state == NodeState::Active && self.window_bytes() > 0
+    }
+
+    /// Notes that it is heard of again.
+    pub(super) fn found(&mut self, now_ms: u64) {
+        self.state = if self.vitals.is_draining { NodeState::Draining } else { NodeState::Active };
+        self.heard_ms = now_ms;
+    }
+
     /// Whether it may be granted a part of this cost now.
     pub(super) fn has_room(&self, cost_bytes: u64) -> bool {
-        if self.state != NodeState::Active || self.window_bytes() == 0 {
+        if !self.takes_parts() {
             return false;
         }
         let with_it = self.granted_bytes + cost_bytes;
@@ -202,9 +212,8 @@ impl Node {
 
     pub(super) fn rank(&self, usual: f64, more_bytes: u64) -> Ranks {
         let us = |bytes| self.done_us(bytes, usual).unwrap_or(u64::MAX);
-        let takes_parts = self.state == NodeState::Active && self.window_bytes() > 0;
         Ranks {
-            with_more_us: takes_parts.then(|| us(self.queued_bytes + more_bytes)),
+            with_more_us: self.takes_parts().then(|| us(self.queued_bytes + more_bytes)),
             queue_us: (!self.queues.is_empty()).then(|| us(self.queued_bytes)),
             granted_us: (!self.granted.is_empty()).then(|| us(0)),
         }

@@ -41,7 +41,8 @@ impl Warmth {
         Self { s3, announced: BTreeMap::new(), keep, recent: VecDeque::new(), kept: None }
     }
 
-    /// Opens connections to the buckets of a job, and keeps them until it is [over](Self::over).
+    /// Opens connections to the buckets of a job, and keeps them until it is [over](Self::over) or this node has
+    /// waited for it too long.
     pub(crate) fn announce(&mut self, job: JobId, buckets: Vec<String>, connections: usize) {
         for bucket in &buckets {
             self.remember(bucket);

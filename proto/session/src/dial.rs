@@ -155,7 +155,7 @@ async fn greet(
         .keep_alive_while_idle(true)
         .handshake(TokioIo::new(stream))
         .await
-        .map_err(|error| dialer.failed(reasons(&error)))?;
+        .map_err(|error| dialer.broken(reasons(&error)))?;
     let (line, hung_up) = line();
     let (tell, ended) = oneshot::channel();
     crew.recruiter().execute(async {

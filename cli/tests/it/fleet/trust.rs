@@ -36,7 +36,7 @@ fn refused(name: &str, flags: &[&str], words: &[&str]) {
 #[test]
 fn a_certificate_of_another_authority() {
     let flags = ["--tls-ca", "certs/ca.pem", "--tls-cert", "other/n2.pem", "--tls-key", "other/n2.key"];
-    refused("n2", &flags, &["certificate"]);
+    refused("n2", &flags, &["does not accept this node's certificate", "UnknownCA"]);
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn a_name_that_is_not_the_certificates() {
 
 #[test]
 fn no_certificate_at_all() {
-    refused("n2", &[], &["--tls-ca"]);
+    refused("n2", &[], &["asks for TLS", "--tls-ca, --tls-cert and --tls-key"]);
 }
 
 #[test]

@@ -55,6 +55,19 @@ async fn stopping_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn who_watches_a_job_learns_that_it_was_cancelled_by_the_stop() {
+    let world = World::new().await;
+    world.fill(3, 100);
+    let mut serving = Serving::start(&world).await;
+    let id = serving.submitted("a.zip").await;
+    until(|| !world.twin.uploads().is_empty()).await;
+    serving.begin_to_stop();
+    let outcome = serving.outcome(&id).await;
+    assert_eq!(outcome["Failed"]["failure"]["kind"], "Cancelled", "{outcome}");
+    serving.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn while_it_stops_no_job_begins() {
     let world = World::new().await;
     world.fill(3, 100);
