@@ -172,7 +172,7 @@ impl Machine {
             Event::UploadCreated(id, upload) => self.upload_created(id, upload),
             Event::NodeJoined(node, hello) => self.node_joined(node, hello),
             Event::Reported(node, report) => self.reported(node, report),
-            Event::NodeDisconnected(node) => self.node_silent(node, 0),
+            Event::NodeDisconnected(node) => self.node_cut_off(node),
             Event::NodeReconnected(node) => {
                 self.scheduler.found(node, now_ms);
                 self.stirred.insert(node);
@@ -266,7 +266,7 @@ impl Machine {
         self.scheduler.begin(id, spec.priority.weight());
         if self.settings.warms {
             let order = Order::Warm(id, buckets_of(&spec));
-            let nodes = self.scheduler.ids();
+            let nodes = self.scheduler.active();
             self.effects.extend(nodes.map(|node| Effect::Order(node, order.clone())));
         }
         self.jobs.insert(id, Job::new(id, spec, planner, submitted_ms, self.now_ms));

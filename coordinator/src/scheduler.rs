@@ -283,7 +283,7 @@ impl Scheduler {
     /// Notes that the node was granted an attempt at a part of this cost.
     pub fn grant(&mut self, id: NodeId, attempt: AttemptId, cost_bytes: u64, now_ms: u64) {
         if let Some(node) = self.nodes.get_mut(&id) {
-            node.grant(attempt, cost_bytes, false, now_ms);
+            node.grant(attempt, cost_bytes, now_ms);
             self.shares.granted(attempt.job, cost_bytes);
             self.rank(id);
         }

@@ -99,6 +99,13 @@ pub enum What {
         /// Parts that were in its queue.
         queued: u64,
     },
+    /// A node's connection broke; its queue went to others.
+    CutOff {
+        /// The node.
+        node: String,
+        /// Parts that were in its queue.
+        queued: u64,
+    },
     /// A node was lost; its attempts went back to the front.
     Lost {
         /// The node.

@@ -199,3 +199,15 @@ pub struct PartWork {
     /// What it is made of.
     pub pieces: Vec<Piece>,
 }
+
+impl PartWork {
+    /// How many of its bytes are literal, and travel to whoever makes it.
+    #[must_use]
+    pub fn literal_bytes(&self) -> u64 {
+        let literal = |piece: &Piece| match piece {
+            Piece::Literal { bytes, .. } => bytes.len() as u64,
+            Piece::Fetch { .. } => 0,
+        };
+        self.pieces.iter().map(literal).sum()
+    }
+}

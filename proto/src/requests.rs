@@ -50,6 +50,15 @@ pub struct RequestCounts {
 }
 
 impl RequestCounts {
+    /// All requests, whatever their kind. Counts from elsewhere may be any numbers.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        let Self { list, head, get, create, upload_part, complete, abort, list_other, put, delete, .. } =
+            self;
+        let all = [list, head, get, create, upload_part, complete, abort, list_other, put, delete];
+        all.into_iter().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
     /// What the requests cost at the prices of S3 Standard in us-east-1, in US dollars. Moving the bytes
     /// costs nothing within a region.
     #[must_use]

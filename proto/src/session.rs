@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::{AttemptId, Batch};
 use crate::job::JobId;
+use crate::limits::NODE_NAME_BYTES_MAX;
 use crate::link::Frame;
 use crate::report::Report;
 use crate::requests::RequestClass;
@@ -19,6 +20,16 @@ pub const PROTOCOL_VERSIONS: std::ops::RangeInclusive<u32> = 1..=1;
 /// Names one session: the time a node is known to a coordinator, whatever happens to the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SessionId(pub u64);
+
+/// Whether a node may be called this: certificates carry it as a DNS name, and terminals show it. Case does not
+/// count in DNS, so there is only one.
+#[must_use]
+pub fn is_node_name(name: &str) -> bool {
+    let is_good = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-');
+    (1..=NODE_NAME_BYTES_MAX).contains(&name.len())
+        && name.bytes().all(is_good)
+        && !name.starts_with(['.', '-'])
+}
 
 /// A node's first words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

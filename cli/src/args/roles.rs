@@ -12,6 +12,7 @@ use clap::{Args as ClapArgs, Subcommand};
 use coordinator_server::StateLocation;
 use proto::limits::{JOBS_RUNNING_DEFAULT, JOBS_WAITING_DEFAULT, NODE_NAME_BYTES_MAX, NODES_MAX_DEFAULT};
 use proto::location::{Source, parse_source};
+use proto::session::is_node_name;
 use proto_session::TlsFiles;
 
 use super::{ConnectArgs, ResourceArgs};
@@ -232,16 +233,14 @@ fn parse_state(text: &str) -> Result<StateLocation, String> {
     }
 }
 
-/// A node's name: certificates carry it as a DNS name, and it is shown in terminals.
+/// A node's name as a person writes it: as everywhere in DNS, case does not count.
 pub(crate) fn parse_node_name(text: &str) -> Result<String, String> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    if text.is_empty() || text.len() > NODE_NAME_BYTES_MAX || !text.chars().all(legal) {
-        return Err(format!(
-            "a name is up to {NODE_NAME_BYTES_MAX} letters, digits, `-`, `_` and `.`, as in DNS"
-        ));
-    }
-    // As everywhere in DNS, case does not count.
-    Ok(text.to_ascii_lowercase())
+    let name = text.to_ascii_lowercase();
+    is_node_name(&name).then_some(name).ok_or_else(|| {
+        format!(
+            "a name is up to {NODE_NAME_BYTES_MAX} letters, digits, `-` and `.`, and begins with a letter or digit"
+        )
+    })
 }
 
 fn keep_warm(text: &str) -> Result<usize, String> {
@@ -249,8 +248,12 @@ fn keep_warm(text: &str) -> Result<usize, String> {
     number.ok_or_else(|| format!("a whole number up to {KEEP_WARM_MAX} is needed"))
 }
 
+/// The machine's name, with what no node's name may have replaced.
 fn host_name() -> String {
-    gethostname::gethostname().to_string_lossy().into_owned()
+    let name = gethostname::gethostname().to_string_lossy().to_ascii_lowercase();
+    let name = name.replace(|c: char| !(c.is_ascii_alphanumeric() || c == '.'), "-");
+    let name = name.trim_matches(['-', '.']);
+    if is_node_name(name) { name.to_owned() } else { "node".to_owned() }
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
@@ -283,11 +286,11 @@ mod tests {
 
     #[test]
     fn names_of_nodes() {
-        for text in ["node-1", "ip-10-0-0-5.eu-west-1.compute.internal", "a_b"] {
+        for text in ["node-1", "ip-10-0-0-5.eu-west-1.compute.internal"] {
             assert_eq!(parse_node_name(text), Ok(text.to_owned()));
         }
         assert_eq!(parse_node_name("Node-1"), Ok("node-1".to_owned()));
-        for text in ["", "a b", "../x", "é", "a\n", &"x".repeat(254)] {
+        for text in ["", "a b", "a_b", "-a", ".a", "../x", "é", "a\n", &"x".repeat(254)] {
             assert!(parse_node_name(text).is_err(), "{text}");
         }
     }

@@ -27,10 +27,11 @@ pub(super) fn run(command: CertsCommand, voice: Voice) -> Result<ExitCode, Failu
 }
 
 fn issued(args: &IssueArgs) -> Result<(Made, String), Failure> {
-    let this_machine = ["localhost", "127.0.0.1"].map(ToOwned::to_owned);
-    let hosts = if args.host.is_empty() { &this_machine[..] } else { &args.host };
+    // Nodes on the coordinator's own machine dial these.
+    let mut hosts = args.host.clone();
+    hosts.extend(["localhost", "127.0.0.1"].map(ToOwned::to_owned));
     let used_as = match args.role {
-        CertRole::Coordinator => Use::Coordinator(hosts),
+        CertRole::Coordinator => Use::Coordinator(&hosts),
         CertRole::Node if args.host.is_empty() => Use::Node,
         CertRole::Node => return Err(usage("--host is for --role coordinator: nobody dials a node")),
     };

@@ -82,6 +82,9 @@ fn sentence(decision: &Decision) -> String {
             seconds(*silent_ms),
             count(*queued, "part")
         ),
+        What::CutOff { node, queued } => {
+            format!("the connection to {node} broke: {} of its queue went to others", count(*queued, "part"))
+        }
         What::Lost { node, attempts } => {
             format!("{node} was lost: {} it had not answered went to others", count(*attempts, "attempt"))
         }

@@ -50,10 +50,7 @@ pub(super) async fn run(args: ClusterArgs, voice: Voice) -> Result<ExitCode, Fai
 
 /// The share of requests that found a connection open.
 fn reused(counts: &RequestCounts) -> String {
-    let RequestCounts {
-        list, head, get, create, upload_part, complete, abort, list_other, put, delete, ..
-    } = counts;
-    let all = list + head + get + create + upload_part + complete + abort + list_other + put + delete;
+    let all = counts.total();
     if all == 0 {
         return "-".to_owned();
     }

@@ -74,6 +74,12 @@ async fn watch(cluster: &Cluster, id: JobId, voice: Voice) -> Result<Outcome, Fa
             Err(failure) => {
                 // From the first failure on: a request that hangs must not use up the time for all others.
                 let since = *away_since.get_or_insert_with(Instant::now);
+                if failure.kind == FailureKind::NotFound {
+                    let message = format!(
+                        "the coordinator was started again meanwhile, and job {id} is lost: submit it again"
+                    );
+                    break Err(Failure::new(FailureKind::Unavailable, message));
+                }
                 if failure.kind != FailureKind::Unavailable || since.elapsed() >= AWAY_MAX {
                     break Err(failure);
                 }

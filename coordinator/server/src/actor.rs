@@ -24,7 +24,7 @@ use crate::questions::ask;
 
 /// How long a coordinator that is told to stop stays after its jobs were cancelled: whoever watches one is still to
 /// learn of it.
-const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL: Duration = Duration::from_secs(2);
 
 pub(crate) enum Message {
     Tick(Handled),

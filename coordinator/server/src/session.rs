@@ -10,7 +10,7 @@ use coordinator::machine::Event;
 use coordinator::scheduler::NodeId;
 use proto::limits::{HEARTBEAT_MS, ORDERS_PENDING_MAX, SILENCE_MS, SUSPECT_MS};
 use proto::link::{ACKNOWLEDGE_MS, Link};
-use proto::plan::{PartWork, Piece};
+use proto::plan::PartWork;
 use proto::session::{FromNode, Order, SessionId, ToNode, Welcome};
 use proto_session::{Arrival, Connection, Incoming};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -280,11 +280,7 @@ fn bytes_of(order: &Order) -> usize {
 }
 
 fn bytes_of_work(work: &PartWork) -> usize {
-    let literals = work.pieces.iter().map(|piece| match piece {
-        Piece::Literal { bytes, .. } => bytes.len(),
-        Piece::Fetch { .. } => 0,
-    });
-    BODY_BYTES * (work.bodies.len() + 1) + literals.sum::<usize>()
+    BODY_BYTES * (work.bodies.len() + 1) + work.literal_bytes() as usize
 }
 
 #[cfg(test)]

@@ -91,7 +91,9 @@ impl Actor for SessionsActor {
         let Some(arrival) = state.hand_to_session(arrival) else { return Ok(()) };
         if state.sessions.len() >= state.nodes_max {
             let nodes_max = state.nodes_max;
-            arrival.turn_away(format!("this coordinator takes {nodes_max} nodes, and has them"));
+            arrival.turn_away(format!(
+                "this coordinator takes {nodes_max} nodes, and has them: raise --nodes-max there"
+            ));
             return Ok(());
         }
         state.begin(arrival, myself).await;

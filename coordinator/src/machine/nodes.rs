@@ -66,7 +66,14 @@ impl Machine {
         self.stirred.insert(node);
     }
 
-    /// A node is not heard of: it may come back, but nothing waits for it.
+    /// A node's connection broke: it may come back, but nothing waits for it.
+    pub(super) fn node_cut_off(&mut self, node: NodeId) {
+        let queued = self.scheduler.silence(node);
+        let name = self.scheduler.name(node).to_owned();
+        self.requeue(queued, |queued| What::CutOff { node: name.clone(), queued });
+    }
+
+    /// A node is not heard of, which comes to the same.
     pub(super) fn node_silent(&mut self, node: NodeId, silent_ms: u64) {
         let queued = self.scheduler.silence(node);
         let name = self.scheduler.name(node).to_owned();

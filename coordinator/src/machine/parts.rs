@@ -8,7 +8,7 @@ use proto::failure::{Failure, FailureKind};
 use proto::job::{JobId, Stage};
 use proto::limits::{BATCH_PARTS_MAX, FRAME_BYTES_AIM, PART_ATTEMPTS_MAX, PART_FAILURES_MAX};
 use proto::part::{PartDone, PartFailed};
-use proto::plan::{PartNumber, Piece};
+use proto::plan::PartNumber;
 use proto::session::Order;
 
 use super::{Effect, Machine, Question};
@@ -141,16 +141,16 @@ impl Machine {
 
     /// Grants a node what it has room for.
     fn fill(&mut self, node: NodeId) {
-        let mut batches: BTreeMap<JobId, (Batch, usize)> = BTreeMap::new();
+        let mut batches: BTreeMap<JobId, (Batch, u64)> = BTreeMap::new();
         while let Some(next) = self.scheduler.next(node) {
             let Some((assignment, upload)) = self.attempt(node, next) else { continue };
             let id = assignment.id.job;
-            let literal = literal_bytes(&assignment);
+            let literal = assignment.work.literal_bytes();
             let new = || (Batch { upload, assignments: Vec::new() }, 0);
             let (batch, bytes) = batches.entry(id).or_insert_with(new);
             batch.assignments.push(assignment);
             *bytes += literal;
-            if batch.assignments.len() >= BATCH_PARTS_MAX || *bytes >= FRAME_BYTES_AIM {
+            if batch.assignments.len() >= BATCH_PARTS_MAX || *bytes >= FRAME_BYTES_AIM as u64 {
                 let (batch, _) = batches.remove(&id).expect("it was just there");
                 self.effects.push(Effect::Order(node, Order::Grant(batch)));
             }
@@ -218,12 +218,4 @@ impl Machine {
         let part = attempt.part;
         self.tell(attempt.job, What::Hedged { part, node, slow, node_left_ms, slow_left_ms });
     }
-}
-
-fn literal_bytes(assignment: &Assignment) -> usize {
-    let literal = |piece: &Piece| match piece {
-        Piece::Literal { bytes, .. } => bytes.len(),
-        Piece::Fetch { .. } => 0,
-    };
-    assignment.work.pieces.iter().map(literal).sum()
 }

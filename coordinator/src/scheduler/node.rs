@@ -144,10 +144,10 @@ impl Node {
         self.vitals = vitals;
     }
 
-    pub(super) fn grant(&mut self, attempt: AttemptId, cost_bytes: u64, is_contested: bool, now_ms: u64) {
+    pub(super) fn grant(&mut self, attempt: AttemptId, cost_bytes: u64, now_ms: u64) {
         self.speed.begin(self.vitals.moved_bytes, now_ms);
         self.grants += 1;
-        self.granted.insert(attempt, Grant { cost_bytes, is_contested, order: self.grants });
+        self.granted.insert(attempt, Grant { cost_bytes, is_contested: false, order: self.grants });
         self.granted_bytes += cost_bytes;
         self.left_bytes += cost_bytes;
     }

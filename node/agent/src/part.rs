@@ -8,7 +8,7 @@ use proto::batch::{Assignment, Upload};
 use proto::crc::StoredKind;
 use proto::failure::{Failure, FailureKind, S3ErrorKind};
 use proto::part::PartDone;
-use proto::plan::{Body, PartNumber, Piece};
+use proto::plan::{Body, PartNumber};
 use proto::requests::RequestClass;
 use proto_s3::with_retries;
 use tokio::task::JoinSet;
@@ -40,7 +40,7 @@ pub(crate) async fn make(
                 body.stored = StoredKind::None;
             }
         }
-        meter.fetched(work.pieces.iter().map(literal_bytes).sum());
+        meter.fetched(work.literal_bytes());
         let (mut assembler, regions) = Assembler::new(work, buffer).map_err(internal)?;
         let bodies = assembler.bodies();
         let checked = fetch_all(&requests, &meter, &bodies, regions, &mut assembler).await?;
@@ -52,13 +52,6 @@ pub(crate) async fn make(
     }
     .instrument(span)
     .await
-}
-
-fn literal_bytes(piece: &Piece) -> u64 {
-    match piece {
-        Piece::Literal { bytes, .. } => bytes.len() as u64,
-        Piece::Fetch { .. } => 0,
-    }
 }
 
 /// Fills all regions, as many at a time as may be; tells which bodies S3's stored checksum has already

@@ -134,10 +134,9 @@ impl Visitor {
     pub(crate) fn greeted(&self) -> Result<(), Status> {
         let mut room = self.gate.room();
         if room.greeted.len() >= self.gate.caps.greeted {
-            let most = self.gate.caps.greeted;
-            return Err(Status::unavailable(format!(
-                "this coordinator has {most} nodes, and takes no more: raise its limit, or start another"
-            )));
+            return Err(Status::unavailable(
+                "this coordinator has too many connections: raise --nodes-max there",
+            ));
         }
         if room.ungreeted.remove(&self.id).is_none() {
             return Err(Status::unavailable("this came too late"));

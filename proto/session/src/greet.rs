@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::pin::Pin;
 
 use proto::limits::{GIB, NODE_NAME_BYTES_MAX, OUTGOING_MESSAGES};
-use proto::session::{FromNode, Hello, ToNode, Welcome};
+use proto::session::{FromNode, Hello, ToNode, Welcome, is_node_name};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
@@ -109,13 +109,7 @@ impl StreamingService<FromNode> for Opening {
 
 /// Whether a Hello makes sense.
 fn check(hello: &Hello) -> Result<(), Status> {
-    let name = hello.name.as_bytes();
-    let is_good = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-');
-    let is_name = (1..=NODE_NAME_BYTES_MAX).contains(&name.len())
-        && name.iter().all(is_good)
-        && !name.starts_with(b".")
-        && !name.starts_with(b"-");
-    if !is_name {
+    if !is_node_name(&hello.name) {
         // Never the name itself: it may be long, and a terminal may show it.
         return Err(Status::invalid_argument(format!(
             "a node's name has 1 to {NODE_NAME_BYTES_MAX} of the characters a-z, 0-9, '.' and '-', \
