@@ -38,8 +38,8 @@ pub(crate) struct IssueArgs {
     /// What it may be used as.
     #[arg(long, value_name = "ROLE", default_value = "node")]
     pub(crate) role: CertRole,
-    /// A host name or IP address at which nodes dial the coordinator, beside its name (repeatable)
-    /// [default: localhost and 127.0.0.1].
+    /// A host name or IP address at which nodes dial the coordinator, beside its name, localhost and
+    /// 127.0.0.1 (repeatable).
     #[arg(long, value_name = "DNS_OR_IP")]
     pub(crate) host: Vec<String>,
     /// Days it is good for.

@@ -97,7 +97,11 @@ fn a_certificate_is_for_one_role_under_its_names() {
     for (name, is_server, expected) in [
         ("node-1", false, vec!["node-1"]),
         ("here", true, vec!["here", "localhost", "[127, 0, 0, 1]"]),
-        ("there", true, vec!["there", "coordinator.internal", "[10, 0, 0, 5]", &v6]),
+        (
+            "there",
+            true,
+            vec!["there", "coordinator.internal", "[10, 0, 0, 5]", &v6, "localhost", "[127, 0, 0, 1]"],
+        ),
     ] {
         let pem = read(&case.path(&format!("tls/{name}.pem")));
         let certificate = pem.parse_x509().expect("X.509");

@@ -54,10 +54,29 @@ async fn the_etag_that_counts_is_read_back() {
     let world = World::new(true).await;
     let reported = world.upload(ONE, b"bytes").await;
     assert_ne!(world.upload(ONE, b"bytes").await.etag, reported.etag);
-    let blind = complete(&world.s3, JOB, world.completion(reported.clone(), vec![])).await.unwrap_err();
-    assert_eq!(blind.kind, FailureKind::Corrupt, "{blind}");
     complete(&world.s3, JOB, world.completion(reported, vec![ONE])).await.unwrap();
     assert!(world.twin.object("out", "a.zip").is_some());
+    assert_eq!(world.twin.requests()["CompleteMultipartUpload"], 1);
+}
+
+/// The only attempt may have sent a part twice, because S3's answer was lost.
+#[tokio::test]
+async fn when_s3_holds_something_else_all_parts_are_read_back() {
+    let world = World::new(true).await;
+    let reported = world.upload(ONE, b"bytes").await;
+    world.upload(ONE, b"bytes").await;
+    complete(&world.s3, JOB, world.completion(reported, vec![])).await.unwrap();
+    assert_eq!(world.twin.requests()["CompleteMultipartUpload"], 2);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_back_is_not_believed() {
+    let world = World::new(true).await;
+    world.twin.deny("ListParts:out".parse().unwrap());
+    let reported = world.upload(ONE, b"bytes").await;
+    world.upload(ONE, b"bytes").await;
+    let failure = complete(&world.s3, JOB, world.completion(reported, vec![])).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Corrupt, "{failure}");
 }
 
 #[tokio::test]

@@ -136,7 +136,7 @@ async fn there_are_only_so_many() {
         connections.push(connect(serving.ready.nodes, hello(&format!("node-{number}"), None)).await.unwrap());
     }
     let refused = connect(serving.ready.nodes, hello("node-3", None)).await.unwrap_err();
-    assert_eq!(refused.to_string(), "this coordinator takes 3 nodes, and has them");
+    assert_eq!(refused.to_string(), "this coordinator takes 3 nodes, and has them: raise --nodes-max there");
     let (_, connection) = connections.remove(0);
     connection.outgoing.send(FromNode::Goodbye).await.unwrap();
     serving.nodes(2).await;
