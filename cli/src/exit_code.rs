@@ -6,6 +6,8 @@ use proto::failure::FailureKind;
 pub(crate) const ARCHIVE_WRONG: u8 = 11;
 /// `verify` found nothing wrong, but some contents cannot be checked.
 pub(crate) const NOT_ALL_CHECKED: u8 = 13;
+/// A job of a cluster was cancelled, by someone else or because its coordinator was told to stop.
+pub(crate) const JOB_CANCELLED: u8 = 14;
 /// The terminal was closed (128 + SIGHUP).
 pub(crate) const HUNG_UP: u8 = 129;
 /// Interrupted by Ctrl-C (128 + SIGINT).

@@ -53,7 +53,7 @@ impl Display {
             format!("{}, {}", count(progress.entries, "object"), count(progress.parts_planned, "part"));
         if progress.stage <= Stage::Listing {
             detail.push_str(" so far");
-        } else {
+        } else if progress.bytes_done > 0 {
             detail.push_str(&format!(", {} left", indicatif::HumanDuration(self.bar.eta())));
         }
         let moved = (requests.bytes_received + requests.bytes_sent) / 2;

@@ -24,7 +24,7 @@ pub(super) async fn run(args: NodeArgs, voice: Voice) -> Result<ExitCode, Failur
     let dialer = Dialer::new(coordinator.to_string(), load_tls(tls.as_ref())?);
     let signals = Signals::listen().map_err(internal)?;
     let s3 = connect(&args.connect.into()).await?;
-    voice.say(&format!("node {} works for {coordinator}; Ctrl-C ends it", config.name));
+    voice.say(&format!("node {} dials {coordinator}; Ctrl-C ends it", config.name));
     work(config, dialer, s3, told_to_leave(signals, args.stop_timeout, voice)).await.map_err(failure)?;
     voice.say("left: nothing is unfinished here");
     Ok(ExitCode::SUCCESS)

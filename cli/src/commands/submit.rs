@@ -4,13 +4,14 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use proto::failure::{Failure, FailureKind};
-use proto::job::{JobId, Outcome, Summary};
+use proto::job::{JobId, Outcome, Progress, Stage, Summary};
 use proto::location::Location;
 use proto::requests::RequestCounts;
-use proto::view::JobView;
+use proto::view::{JobView, NodeState};
 
 use crate::args::SubmitArgs;
 use crate::cluster::Cluster;
+use crate::exit_code::JOB_CANCELLED;
 use crate::failures::{internal, usage};
 use crate::output::Voice;
 use crate::progress::Display;
@@ -21,6 +22,9 @@ use crate::summary::describe;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long a cluster may stay away while a job is watched: a coordinator restarts in less.
 const AWAY_MAX: Duration = Duration::from_secs(10);
+
+/// How long a job may stand still before it is looked for the reason.
+const IDLE_MAX: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(args: SubmitArgs, voice: Voice) -> Result<ExitCode, Failure> {
     let spec = args.spec().map_err(usage)?;
@@ -54,7 +58,9 @@ pub(super) async fn run(args: SubmitArgs, voice: Voice) -> Result<ExitCode, Fail
             for left in left_behind {
                 failure.message.push_str(&format!("; and {left}"));
             }
-            Err(failure)
+            // Nobody interrupted this command, which is what the usual code of this kind says.
+            let was_cancelled = failure.kind == FailureKind::Cancelled;
+            if was_cancelled { Ok(voice.failure_with(&failure, JOB_CANCELLED)) } else { Err(failure) }
         }
     }
 }
@@ -63,6 +69,7 @@ pub(super) async fn run(args: SubmitArgs, voice: Voice) -> Result<ExitCode, Fail
 async fn watch(cluster: &Cluster, id: JobId, voice: Voice) -> Result<Outcome, Failure> {
     let mut display = Display::new(voice);
     let mut away_since = None;
+    let mut idle = Idle { bytes_done: 0, since: Instant::now(), has_told: false };
     let outcome = loop {
         match cluster.job(id).await {
             Ok(JobView { outcome: Some(outcome), .. }) => break Ok(outcome),
@@ -70,6 +77,7 @@ async fn watch(cluster: &Cluster, id: JobId, voice: Voice) -> Result<Outcome, Fa
                 away_since = None;
                 // What is on its way at the nodes is not known here.
                 display.job(&view.progress, &RequestCounts::default());
+                idle.look(cluster, &view.progress, voice).await;
             }
             Err(failure) => {
                 // From the first failure on: a request that hangs must not use up the time for all others.
@@ -90,6 +98,32 @@ async fn watch(cluster: &Cluster, id: JobId, voice: Voice) -> Result<Outcome, Fa
     };
     display.clear();
     outcome
+}
+
+/// Notices a job that waits for nodes.
+struct Idle {
+    bytes_done: u64,
+    since: Instant,
+    has_told: bool,
+}
+
+impl Idle {
+    async fn look(&mut self, cluster: &Cluster, progress: &Progress, voice: Voice) {
+        let is_moving = progress.stage != Stage::Transferring || progress.bytes_done != self.bytes_done;
+        if is_moving {
+            *self = Self { bytes_done: progress.bytes_done, since: Instant::now(), has_told: false };
+        } else if self.since.elapsed() >= IDLE_MAX && !self.has_told {
+            self.has_told = true;
+            // Whatever keeps it from answering shows where the job is looked at.
+            let nodes = cluster.nodes().await.unwrap_or_default();
+            let active = nodes.iter().filter(|node| node.state == NodeState::Active).count();
+            if active == 0 {
+                voice.say(
+                    "no node takes parts at present: the job waits for one (`zipfleet nodes` shows them)",
+                );
+            }
+        }
+    }
 }
 
 fn completed(id: JobId, summary: &Summary, destination: &Location, voice: Voice) {

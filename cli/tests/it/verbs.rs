@@ -128,7 +128,7 @@ fn who_watches_a_job_learns_that_a_coordinator_told_to_stop_cancelled_it() {
     let watching = cluster.start(&["submit", "--wait", "s3://src/p/", "s3://out/endless.zip"]);
     until("it fetches", || cluster.world.twin.requests().contains_key(Op::GetObject.name()));
     cluster.coordinator.signal("TERM");
-    watching.wait().failed(130, &["the job was cancelled"]);
+    watching.wait().failed(14, &["the job was cancelled"]);
     cluster.coordinator.wait().succeeded();
     cluster.world.nothing_left("out", "endless.zip");
 }
@@ -175,4 +175,18 @@ fn who_is_not_there_is_named() {
         cluster.run(&[verb, id]).failed(4, &[id]);
     }
     cluster.run(&["status", "17"]).failed(2, &["16 hexadecimal digits"]);
+}
+
+#[test]
+fn who_watches_a_job_is_told_that_there_is_no_node() {
+    let mut cluster = Cluster::new();
+    cluster.node.signal("TERM");
+    until("the node has left", || cluster.node.has_ended());
+    let watching = cluster.start(&["submit", "--wait", "s3://src/p/", "s3://out/later.zip"]);
+    until("it is told", || watching.stderr().contains("no node takes parts"));
+    assert!(!watching.stderr().contains(" left"), "nobody knows how long that takes: {}", watching.stderr());
+    let jobs = cluster.json(&["jobs"]);
+    let job = jobs[0]["id"].as_str().expect("an id");
+    cluster.run(&["cancel", job]).succeeded();
+    watching.wait().failed(14, &["cancelled"]);
 }

@@ -88,6 +88,13 @@ impl Dialer {
         })
     }
 
+    /// A coordinator that could not show who it is.
+    fn unproven(&self, reason: &str) -> DialError {
+        let is_name = reason.contains("not valid for name");
+        let advice = "; it must be for the host that nodes dial (`zipfleet certs issue --host`)";
+        self.failed(format!("TLS: {reason}{}", if is_name { advice } else { "" }))
+    }
+
     /// A connection that broke before there was a Welcome, for a reason that often lies in the certificates.
     fn broken(&self, reason: String) -> DialError {
         // In TLS 1.3 a node only learns afterwards what the coordinator made of its certificate.
@@ -128,11 +135,8 @@ pub async fn dial(
         let Some(tls) = &dialer.tls else { return greet(dialer, socket, hello).await };
         let name = ServerName::try_from(address.0.to_owned())
             .map_err(|_| DialError::Address(dialer.coordinator.clone()))?;
-        let stream = tls
-            .connector()
-            .connect(name, socket)
-            .await
-            .map_err(|error| dialer.failed(format!("TLS: {}", reasons(&error))))?;
+        let stream =
+            tls.connector().connect(name, socket).await.map_err(|error| dialer.unproven(&reasons(&error)))?;
         greet(dialer, stream, hello).await
     };
     let greeted = timeout(Duration::from_millis(HELLO_DEADLINE_MS), greeting).await;

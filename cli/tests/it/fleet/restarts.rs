@@ -75,7 +75,7 @@ fn a_coordinator_that_is_told_to_stop() {
     goes_on(&mut fleet);
     // Whether it saw the job end, nobody there, or a new coordinator: it was told.
     let told = waiting.wait();
-    told.failed(130, &["cancelled"]);
+    told.failed(14, &["cancelled"]);
 }
 
 /// The nodes drop what they hold, and begin anew when it is back.

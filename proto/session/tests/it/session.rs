@@ -131,7 +131,10 @@ async fn greeted_connections_have_a_cap() {
     let (_node, _side) = coordinator.session(None, "red").await;
     let dialer = coordinator.dialer(None);
     let error = coordinator.try_dial(&dialer, "green").await.unwrap_err();
-    assert!(matches!(&error, DialError::TurnedAway(sentence) if sentence.contains("has 1 nodes")), "{error}");
+    assert!(
+        matches!(&error, DialError::TurnedAway(sentence) if sentence.contains("too many connections")),
+        "{error}"
+    );
 }
 
 #[tokio::test]
