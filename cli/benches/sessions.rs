@@ -1,7 +1,8 @@
 //! What 1,000 node sessions cost their coordinator: a storm of connections, an idle minute's worth, and 20,000
 //! reports a second.
 //!
-//! `cargo bench -p cli --bench sessions` prints it; the bar is half a core at 20,000 reports a second. The
+//! `cargo bench -p cli --bench sessions` prints it, by attempts reported, as nodes do it and with a message for each;
+//! the bar is half a core at 20,000 reports a second. The
 //! coordinator is the real process behind mutual TLS, and its CPU time alone is counted. The sessions are real as
 //! well; only nothing is transferred behind them: whatever is granted is reported done a moment later.
 #![expect(clippy::print_stdout, reason = "a bench says what it found")]
