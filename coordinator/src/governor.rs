@@ -23,6 +23,8 @@ const RISE_PER_S: f64 = 0.05;
 const LIFT_AFTER_MS: u64 = 60_000;
 /// Time over which what a node sends is averaged, in milliseconds.
 const MEMORY_MS: f64 = 2_000.0;
+/// A node not heard to send anything for this long sends nothing, in milliseconds.
+const IDLE_MS: u64 = 1_000;
 /// The slowest pace of the whole fleet, in requests a second: S3 always takes some.
 const SLOWEST: f64 = 10.0;
 /// Most buckets governed at a time; further ones are left to each node's own backoff.
@@ -100,8 +102,14 @@ impl Governor {
         self.risen_ms = now_ms;
         let before = self.governed.len();
         self.governed.retain(|_, governed| now_ms.saturating_sub(governed.refused_ms) < LIFT_AFTER_MS);
-        for governed in self.governed.values_mut().filter(|governed| governed.refused_ms < now_ms) {
-            governed.per_second *= 1.0 + RISE_PER_S * seconds;
+        for governed in self.governed.values_mut() {
+            if governed.refused_ms < now_ms {
+                governed.per_second *= 1.0 + RISE_PER_S * seconds;
+            }
+            // A node that sends nothing says nothing of it; its share is for others.
+            let idle =
+                governed.uses.values_mut().filter(|used| now_ms.saturating_sub(used.heard_ms) > IDLE_MS);
+            idle.for_each(|used| used.per_second *= (-seconds * 1e3 / MEMORY_MS).exp());
         }
         let has_changed = self.has_changed || before > 0;
         self.has_changed = false;
@@ -180,6 +188,20 @@ mod tests {
         assert!(refused < 0.1, "{refused} refused");
         assert!(used > 0.75, "{used} of the capacity used");
         assert!(storm(false).0 > 0.45, "which without a governor half were refused");
+    }
+
+    #[test]
+    fn the_share_of_a_node_that_goes_idle_is_for_others() {
+        let mut governor = Governor::default();
+        let sent = |refused| Throttled { bucket: "b".into(), class: RequestClass::Read, refused, sent: 100 };
+        governor.heard(NodeId(1), vec![sent(10)], 500, 2, 1_000);
+        governor.heard(NodeId(2), vec![sent(10)], 500, 2, 1_000);
+        for round in 3..=30u64 {
+            governor.heard(NodeId(1), vec![sent(0)], round * 500 - 500, 2, round * 500);
+            governor.tick(round * 500);
+        }
+        let [busy, idle] = [1, 2].map(|node| governor.paces(NodeId(node), 2)[0].millihertz);
+        assert!(busy > 5 * idle && idle > 0, "{busy} and {idle}");
     }
 
     #[test]

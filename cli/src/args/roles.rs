@@ -55,7 +55,7 @@ impl Role {
 #[derive(Clone, Debug, ClapArgs)]
 #[command(override_usage = "zipfleet coordinator [--config FILE] --state s3://BUCKET/PREFIX/ [OPTIONS]")]
 pub(crate) struct CoordinatorArgs {
-    /// A TOML file with settings: its table [coordinator], whose keys are named as the flags.
+    /// A TOML file with settings: its table `coordinator`, whose keys are named as the flags.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Where in S3 it writes down its open uploads, to find them again after a crash: s3://bucket/prefix/
@@ -105,7 +105,7 @@ impl CoordinatorArgs {
 #[derive(Clone, Debug, ClapArgs)]
 #[command(override_usage = "zipfleet node [--config FILE] --coordinator HOST:PORT [OPTIONS]")]
 pub(crate) struct NodeArgs {
-    /// A TOML file with settings: its table [node], whose keys are named as the flags.
+    /// A TOML file with settings: its table `node`, whose keys are named as the flags.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// The coordinator to work for (required).
