@@ -13,6 +13,8 @@ use time::{Duration, OffsetDateTime};
 use x509_parser::parse_x509_certificate;
 use x509_parser::pem::parse_x509_pem;
 
+use crate::args::CertRole;
+
 /// A certificate is good from this long before it was made, for clocks that lag behind.
 const BEFORE: Duration = Duration::hours(1);
 /// What the authority is called in its own files.
@@ -118,6 +120,19 @@ fn params(hosts: Vec<String>, name: &str, days: u32) -> Result<CertificateParams
     params.not_before = now - BEFORE;
     params.not_after = now + Duration::days(days.into());
     Ok(params)
+}
+
+/// Whether the certificate in this file may be used as this role; one that does not say may be used as any.
+pub(crate) fn may_be_used_as(cert: &Path, role: CertRole) -> bool {
+    let Ok(text) = fs::read_to_string(cert) else { return true };
+    let Ok((_, pem)) = parse_x509_pem(text.as_bytes()) else { return true };
+    let Ok((_, parsed)) = parse_x509_certificate(&pem.contents) else { return true };
+    let Ok(Some(usage)) = parsed.extended_key_usage() else { return true };
+    usage.value.any
+        || match role {
+            CertRole::Coordinator => usage.value.server_auth,
+            CertRole::Node => usage.value.client_auth,
+        }
 }
 
 /// The authority in `dir`, if its two files belong together and are still good.

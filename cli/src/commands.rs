@@ -20,7 +20,8 @@ use proto::failure::{Failure, FailureKind};
 use proto_s3::{Options, S3};
 use proto_session::{Tls, TlsFiles};
 
-use crate::args::Command;
+use crate::args::{CertRole, Command};
+use crate::certs::may_be_used_as;
 use crate::failures::{internal, usage};
 use crate::output::Voice;
 use crate::signals::Signals;
@@ -61,8 +62,17 @@ async fn unless_stopped(
 }
 
 /// Certificates from files, if there are any to be used.
-fn load_tls(files: Option<&TlsFiles>) -> Result<Option<Tls>, Failure> {
-    files.map(Tls::load).transpose().map_err(|error| usage(error.to_string()))
+fn load_tls(files: Option<&TlsFiles>, role: CertRole) -> Result<Option<Tls>, Failure> {
+    let Some(files) = files else { return Ok(None) };
+    let tls = Tls::load(files).map_err(|error| usage(error.to_string()))?;
+    // Only the other side would find out, and say so on another machine.
+    if !may_be_used_as(&files.cert, role) {
+        return Err(usage(format!(
+            "{} is not for this role: `zipfleet certs issue --role coordinator` or `--role node` makes one that is",
+            files.cert.display()
+        )));
+    }
+    Ok(Some(tls))
 }
 
 /// A client of S3.

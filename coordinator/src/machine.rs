@@ -65,6 +65,8 @@ pub enum Effect {
     Order(NodeId, Order),
     /// Forget a node that has been silent for too long.
     Drop(NodeId),
+    /// The submission is refused: it never was a job.
+    Refuse(JobId, Failure),
     /// The job has ended and is forgotten.
     Finish(Box<Ended>),
 }
@@ -199,10 +201,13 @@ impl Machine {
         self.jobs.get(&id).map(Job::view).or_else(|| self.waiting(id).map(view_of_waiting))
     }
 
-    /// All jobs that have not ended: those in progress, then those that wait, in the order they will begin.
+    /// All jobs that have not ended: those in progress as they were submitted, then those that wait as they will
+    /// begin.
     #[must_use]
     pub fn jobs(&self) -> Vec<JobView> {
-        self.jobs.values().map(Job::view).chain(self.waiting.values().map(view_of_waiting)).collect()
+        let mut running: Vec<&Job> = self.jobs.values().collect();
+        running.sort_by_key(|job| job.submitted_ms);
+        running.into_iter().map(Job::view).chain(self.waiting.values().map(view_of_waiting)).collect()
     }
 
     /// Why a job in progress goes as it does.
@@ -230,7 +235,7 @@ impl Machine {
     fn submit(&mut self, id: JobId, spec: JobSpec) {
         // Refused now if it makes no sense, however long it would have to wait.
         if let Err(failure) = self.planner(&spec) {
-            return self.never_begun(id, spec, failure);
+            return self.effects.push(Effect::Refuse(id, failure));
         }
         if self.jobs.len() >= self.settings.jobs_running && self.waiting.len() >= self.settings.jobs_waiting {
             let waiting = self.waiting.len();
@@ -238,7 +243,8 @@ impl Machine {
                 "{} jobs are in progress and {waiting} wait, which is as many as this coordinator takes: submit it again later",
                 self.jobs.len()
             );
-            return self.never_begun(id, spec, Failure::new(FailureKind::Unavailable, message));
+            let failure = Failure::new(FailureKind::Unavailable, message);
+            return self.effects.push(Effect::Refuse(id, failure));
         }
         self.submitted += 1;
         let place = (Reverse(spec.priority), self.submitted);

@@ -53,8 +53,8 @@ pub const NODE_CONCURRENCY_DEFAULT: usize = 32;
 /// Most requests a node may be told to keep in flight.
 pub const NODE_CONCURRENCY_MAX: usize = 4_096;
 /// Memory set aside for one request in flight, in bytes: the HTTP client's read buffer grows to about
-/// 400 KiB, TLS and the SDK take the rest.
-pub const REQUEST_OVERHEAD_BYTES: u64 = 512 * 1_024;
+/// 400 KiB, what it has yet to send of an upload takes about as much, TLS and the SDK take the rest.
+pub const REQUEST_OVERHEAD_BYTES: u64 = MIB;
 /// Memory that one body of a part takes beside its bytes while the part is planned, granted and made, in
 /// bytes: key, ETag, pieces and hashers. It counts when objects are tiny.
 pub const BODY_OVERHEAD_BYTES: u64 = 1_024;

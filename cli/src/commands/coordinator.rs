@@ -7,7 +7,7 @@ use coordinator_server::{Ready, ServeError, ServeOptions, serve};
 use proto::failure::{Failure, FailureKind};
 
 use super::{connect, load_tls};
-use crate::args::CoordinatorArgs;
+use crate::args::{CertRole, CoordinatorArgs};
 use crate::failures::{internal, usage};
 use crate::output::{Voice, count};
 use crate::signals::Signals;
@@ -16,7 +16,7 @@ pub(super) async fn run(args: CoordinatorArgs, voice: Voice) -> Result<ExitCode,
     let (state, tls) = args.check().map_err(usage)?;
     let options = ServeOptions {
         listen: args.listen,
-        tls: load_tls(tls.as_ref())?,
+        tls: load_tls(tls.as_ref(), CertRole::Coordinator)?,
         allow_plaintext: args.tls.allow_plaintext,
         api: args.api,
         state,

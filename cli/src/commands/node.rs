@@ -8,7 +8,7 @@ use proto::failure::{Failure, FailureKind};
 use proto_session::Dialer;
 
 use super::{connect, load_tls};
-use crate::args::NodeArgs;
+use crate::args::{CertRole, NodeArgs};
 use crate::failures::{internal, usage};
 use crate::output::Voice;
 use crate::signals::Signals;
@@ -21,7 +21,7 @@ pub(super) async fn run(args: NodeArgs, voice: Voice) -> Result<ExitCode, Failur
         concurrency: args.resources.concurrency,
         keep_warm: args.keep_warm,
     };
-    let dialer = Dialer::new(coordinator.to_string(), load_tls(tls.as_ref())?);
+    let dialer = Dialer::new(coordinator.to_string(), load_tls(tls.as_ref(), CertRole::Node)?);
     let signals = Signals::listen().map_err(internal)?;
     let s3 = connect(&args.connect.into()).await?;
     voice.say(&format!("node {} dials {coordinator}; Ctrl-C ends it", config.name));

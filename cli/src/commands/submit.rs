@@ -88,8 +88,14 @@ async fn watch(cluster: &Cluster, id: JobId, voice: Voice) -> Result<Outcome, Fa
                     );
                     break Err(Failure::new(FailureKind::Unavailable, message));
                 }
-                if failure.kind != FailureKind::Unavailable || since.elapsed() >= AWAY_MAX {
+                if failure.kind != FailureKind::Unavailable {
                     break Err(failure);
+                }
+                if since.elapsed() >= AWAY_MAX {
+                    let message = format!(
+                        "{failure}; if it has ended, job {id} is lost, and the next coordinator with its --state removes what was uploaded"
+                    );
+                    break Err(Failure::new(FailureKind::Unavailable, message));
                 }
                 tracing::info!(%failure, "looking again");
             }

@@ -202,6 +202,10 @@ impl State {
                 self.nodes.remove(&node);
                 None
             }
+            Effect::Refuse(id, failure) => {
+                self.settle(id, Outcome::Failed { failure, left_behind: Vec::new() });
+                None
+            }
             Effect::Finish(ended) => {
                 self.finish(*ended, myself);
                 None

@@ -156,6 +156,7 @@ impl State {
             Some(open) if self.heard.elapsed() < Duration::from_millis(SUSPECT_MS) => {
                 let sentence = format!("a node named {} is connected already, from {}", self.name, open.from);
                 // Not for good: a node that was just replaced may be about to be found dead.
+                tracing::warn!(from = %arrival.peer, "turned away: {sentence}");
                 arrival.turn_away(sentence);
             }
             _ => {

@@ -162,6 +162,9 @@ impl World {
                 }
                 Effect::Order(_, Order::Warm(..) | Order::Pace(_)) => {}
                 Effect::Drop(node) => self.dropped.push(node),
+                Effect::Refuse(_, failure) => {
+                    self.outcome = Some(Outcome::Failed { failure, left_behind: Vec::new() });
+                }
                 Effect::Finish(ended) => {
                     let Ended { view, explanation } = *ended;
                     assert!(self.outcome.is_none(), "a job ends once");

@@ -13,6 +13,8 @@ use super::speed::Speed;
 /// A node is granted no more than it does in this time, in milliseconds: far more than a round trip, so that it
 /// never runs dry and a node that gets faster is noticed; little enough to leave a slow one the last parts.
 const GRANTED_AHEAD_MS: f64 = 3_000.0;
+/// Parts a node may have whose speed is not known, however few requests it keeps in flight.
+const PARTS_UNKNOWN: usize = 4;
 /// Parts a node may have however slow it is: one is uploaded while the next is fetched.
 const PARTS_AT_LEAST: usize = 2;
 
@@ -133,8 +135,16 @@ impl Node {
         }
         let with_it = self.granted_bytes + cost_bytes;
         let ahead = self.speed.bytes_per_ms().map_or(u64::MAX, |speed| (speed * GRANTED_AHEAD_MS) as u64);
-        let is_little = self.granted.len() < PARTS_AT_LEAST || with_it <= ahead;
+        let is_little =
+            self.granted.len() < PARTS_AT_LEAST || with_it <= ahead && !self.is_unknown_and_full();
         self.granted.is_empty() || (with_it <= self.window_bytes() && is_little)
+    }
+
+    /// Whether a node whose speed was never measured has as many parts as requests: more could only wait there.
+    fn is_unknown_and_full(&self) -> bool {
+        let concurrency = self.vitals.concurrency as usize;
+        let is_unknown = self.speed.bytes_per_ms().is_none() && concurrency > 0;
+        is_unknown && self.granted.len() >= concurrency.max(PARTS_UNKNOWN)
     }
 
     pub(super) fn heard(&mut self, vitals: Vitals, now_ms: u64) {

@@ -209,6 +209,11 @@ impl Fleet {
                         }
                     }
                     Effect::Drop(id) => drop(self.nodes.remove(&id)),
+                    Effect::Refuse(id, failure) => {
+                        let untold = Explanation { job: id, nodes: vec![], decisions: vec![], untold: 0 };
+                        let outcome = Outcome::Failed { failure, left_behind: vec![] };
+                        self.ended.insert(id, (self.now_ms, outcome, untold));
+                    }
                     Effect::Ask(question) => events.push_back(self.answer(question)),
                     Effect::Finish(ended) => {
                         let outcome = ended.view.outcome.expect("it has ended");

@@ -78,7 +78,10 @@ impl Opening {
         };
         check(&hello)?;
         if let Some(identity) = &self.identity {
-            identity.may_be_called(&hello.name).map_err(Status::permission_denied)?;
+            identity.may_be_called(&hello.name).map_err(|sentence| {
+                tracing::warn!("refused: {sentence}");
+                Status::permission_denied(sentence)
+            })?;
         }
         self.visitor.greeted()?;
         let (answer, answered) = oneshot::channel();
