@@ -21,8 +21,8 @@ fn a_bucket_that_is_asked_too_much() {
     let asked = fleet.world.twin.requests()["GetObject"];
     let refused = asked - OBJECTS;
     println!("{OBJECTS} reads in {} ms, {refused} refused", summary.total_ms);
-    // Ungoverned nodes repeat each refused request several times.
-    assert!(refused < OBJECTS / 2, "{refused} of {asked} requests were refused");
+    // Ungoverned, nodes are refused so often that parts run out of retries, and the job fails.
+    assert!(refused < OBJECTS, "{refused} of {asked} requests were refused");
     fleet.world.twin.set_model(Model::default());
     fleet.is_well(&["many"]);
 }
