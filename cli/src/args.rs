@@ -214,7 +214,7 @@ impl ResourceArgs {
             ));
         }
         let connections = REQUEST_OVERHEAD_BYTES * self.concurrency as u64;
-        let least = (PROCESS_OVERHEAD_BYTES + connections + 4 * PART_BYTES_MIN).max(NODE_MEMORY_MIN);
+        let least = (PROCESS_OVERHEAD_BYTES + connections + 3 * PART_BYTES_MIN).max(NODE_MEMORY_MIN);
         if self.memory < least {
             let (concurrency, mib) = (self.concurrency, least.div_ceil(1 << 20));
             return Err(format!(

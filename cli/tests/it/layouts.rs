@@ -93,7 +93,7 @@ fn the_same_listing_gives_the_same_bytes() {
         &["--part-size", "5MiB"],
         &["--part-size", "21MiB"],
         &["--concurrency", "1"],
-        &["--concurrency", "4", "--memory", "64MiB"],
+        &["--concurrency", "5", "--memory", "64MiB"],
         &["--memory", "1GiB", "--concurrency", "100"],
         &["--include", "*", "--strip-prefix", ""],
     ] {
