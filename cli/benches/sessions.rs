@@ -21,7 +21,7 @@ use proto::job::JobSpec;
 use proto::limits::{HEARTBEAT_MS, MIB};
 use proto::link::Link;
 use proto::location::{Location, Source};
-use proto::part::PartDone;
+use proto::part::{Effort, PartDone};
 use proto::plan::{Body, Piece};
 use proto::report::{Report, Vitals};
 use proto::session::{FromNode, Hello, Order, ToNode};
@@ -240,12 +240,12 @@ impl Node {
     }
 }
 
-fn done(Assignment { id, work }: Assignment) -> PartDone {
+fn done(Assignment { id, work, .. }: Assignment) -> PartDone {
     // A part of nothing but data reports the CRC of its range, others those of whole objects.
     let has_headers = work.pieces.iter().any(|piece| matches!(piece, Piece::Literal { .. }));
     let bytes = |body: &Body| if has_headers { body.object_bytes } else { work.bytes };
     let bodies = work.bodies.iter().map(|body| Crc::known(0, bytes(body))).collect();
-    PartDone { id, etag: "0".repeat(32), crc: Crc::known(0, work.bytes), bodies }
+    PartDone { id, etag: "0".repeat(32), crc: Crc::known(0, work.bytes), bodies, effort: Effort::default() }
 }
 
 async fn submit(api: &str) {

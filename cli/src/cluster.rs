@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proto::explain::Explanation;
+use proto::api::{JobReport, JobsPage, Submission, Submitted};
 use proto::failure::{Failure, FailureKind};
 use proto::job::{JobId, JobSpec};
 use proto::view::{JobView, NodeView};
@@ -42,17 +42,15 @@ impl Cluster {
 
     /// Submits a job; gives its id.
     pub(crate) async fn submit(&self, spec: &JobSpec) -> Result<JobId, Failure> {
-        #[derive(Deserialize)]
-        struct Accepted {
-            id: JobId,
-        }
-        let accepted: Accepted = self.json(self.request(Method::POST, "v1/jobs")?.json(spec)).await?;
-        Ok(accepted.id)
+        let request = self.request(Method::POST, "v1/jobs")?.json(&Submission::of(spec));
+        let Submitted { id, .. } = self.json(request).await?;
+        Ok(id)
     }
 
     /// All jobs it knows.
     pub(crate) async fn jobs(&self) -> Result<Vec<JobView>, Failure> {
-        self.json(self.request(Method::GET, "v1/jobs")?).await
+        let page: JobsPage = self.json(self.request(Method::GET, "v1/jobs")?).await?;
+        Ok(page.jobs)
     }
 
     /// One job.
@@ -61,7 +59,7 @@ impl Cluster {
     }
 
     /// Who did what for a job, and why.
-    pub(crate) async fn explanation(&self, id: JobId) -> Result<Explanation, Failure> {
+    pub(crate) async fn report(&self, id: JobId) -> Result<JobReport, Failure> {
         self.json(self.request(Method::GET, &format!("v1/jobs/{id}/report"))?).await
     }
 

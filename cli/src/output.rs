@@ -142,20 +142,12 @@ pub(crate) fn count(number: u64, noun: &str) -> String {
 
 /// Requests by kind, with their price.
 pub(crate) fn requests(counts: &RequestCounts) -> String {
-    let kinds = [
-        (counts.list, "LIST"),
-        (counts.head, "HEAD"),
-        (counts.get, "GET"),
-        (counts.create, "CreateMultipartUpload"),
-        (counts.upload_part, "UploadPart"),
-        (counts.complete, "CompleteMultipartUpload"),
-        (counts.abort, "AbortMultipartUpload"),
-        (counts.list_other, "ListParts or ListMultipartUploads"),
-        (counts.put, "PUT"),
-        (counts.delete, "DELETE"),
-    ];
-    let listed: Vec<String> =
-        kinds.iter().filter(|(count, _)| *count > 0).map(|(count, kind)| format!("{count} {kind}")).collect();
+    let listed: Vec<String> = counts
+        .kinds()
+        .iter()
+        .filter(|(_, count)| count.sent > 0)
+        .map(|(kind, count)| format!("{} {kind}", count.sent))
+        .collect();
     format!("{} (${:.4} at us-east-1 prices)", listed.join(", "), counts.price_usd())
 }
 

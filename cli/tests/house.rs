@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// Every package: where it is, and what its shipped code may depend on. A room's list names no runtime,
 /// socket or SDK, and that is what keeps it pure.
 const PACKAGES: [(&str, &[&str]); 9] = [
-    ("proto", &["bincode", "crc-fast", "crc32fast", "serde", "serde_bytes", "thiserror", "time"]),
+    ("proto", &["bincode", "crc-fast", "crc32fast", "serde", "serde_bytes", "thiserror", "time", "utoipa"]),
     ("coordinator", &["globset", "proto", "thiserror", "unicode-normalization"]),
     ("node", &["bytes", "proto", "thiserror"]),
     ("proto/s3", DOOR_TO_S3),

@@ -48,6 +48,7 @@ fn object(number: u64) -> SourceObject {
     ));
     SourceObject {
         source: 0,
+        bucket: 0,
         stored: StoredKind::Crc32,
         key,
         size: 10_000 + number % 5_000,

@@ -14,7 +14,7 @@ use proto::job::{JobId, JobSpec};
 use proto::limits::MIB;
 use proto::listing::{Etag, Page, SourceObject};
 use proto::location::{Location, Source};
-use proto::part::PartDone;
+use proto::part::{Effort, PartDone};
 use proto::plan::PartNumber;
 use proto::report::{Report, Vitals};
 use proto::session::{Hello, Order};
@@ -125,6 +125,7 @@ fn answer(question: Question) -> Event {
         Question::List { job, .. } => {
             let object = |number: u64| SourceObject {
                 source: 0,
+                bucket: 0,
                 stored: StoredKind::None,
                 key: format!("{number:07}").into(),
                 size: 5 * MIB,
@@ -132,7 +133,7 @@ fn answer(question: Question) -> Event {
                 modified: 1_700_000_000,
             };
             let objects = (0..PARTS - 1).map(object).collect();
-            Event::Listed(job, 0, Ok(Page { objects, next: None }))
+            Event::Listed(job, 0, Ok(Page { objects, buckets: vec!["in".into()], next: None }))
         }
         Question::Create(job, destination, _) => {
             Event::UploadCreated(job, Ok(Upload { destination, upload_id: "u".into() }))
@@ -145,7 +146,13 @@ fn answer(question: Question) -> Event {
 fn report(assignment: &Assignment, moved_bytes: u64) -> Report {
     let work = &assignment.work;
     let bodies = work.bodies.iter().map(|body| Crc::known(0, body.object_bytes)).collect();
-    let done = PartDone { id: assignment.id, etag: "e".into(), crc: Crc::known(0, work.bytes), bodies };
+    let done = PartDone {
+        id: assignment.id,
+        etag: "e".into(),
+        crc: Crc::known(0, work.bytes),
+        bodies,
+        effort: Effort::default(),
+    };
     let vitals = Vitals { moved_bytes, ..Vitals::default() };
     Report { done: vec![done], vitals, ..Report::default() }
 }

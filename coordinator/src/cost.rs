@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use proto::limits::body_budget_bytes;
-use proto::location::Source;
 use proto::plan::{Body, Piece, Plan};
-use proto::requests::RequestCounts;
+use proto::requests::{RequestCounts, Sent};
 
 use crate::ledger::Ledger;
 use crate::work::part_work;
@@ -54,24 +53,28 @@ pub struct Site {
 ///
 /// The requests are not estimated but counted on the very pieces a node would be given.
 #[must_use]
-pub fn estimate(plan: &Plan, sources: &[Source], listing: RequestCounts, site: Site) -> Estimate {
+pub fn estimate(plan: &Plan, listing: RequestCounts, site: Site) -> Estimate {
     let Site { memory_bytes, concurrency, .. } = site;
     let mut ledger = Ledger::default();
     ledger.grow(plan);
-    let mut requests =
-        RequestCounts { create: 1, upload_part: plan.parts.len() as u64, complete: 1, ..listing };
+    let mut requests = RequestCounts {
+        create: Sent::well(1),
+        upload_part: Sent::well(plan.parts.len() as u64),
+        complete: Sent::well(1),
+        ..listing
+    };
     requests.bytes_received = plan.entries.iter().map(|entry| entry.object.size).sum();
     let (mut get_s, mut put_s, mut byte_seconds) = (0.0, 0.0, 0.0);
     for index in 0..plan.parts.len() {
-        let work = part_work(plan, &ledger, sources, index);
+        let work = part_work(plan, &ledger, index);
         let fetches = work.pieces.iter().filter_map(|piece| match piece {
             Piece::Fetch { range, .. } => Some((range.end - range.start) as f64),
             Piece::Literal { .. } => None,
         });
         let seconds: Vec<f64> = fetches.map(|bytes| GET_LATENCY_S + bytes / GET_BYTES_PER_S).collect();
         let upload_s = PUT_LATENCY_S + work.bytes as f64 / PUT_BYTES_PER_S;
-        requests.get += seconds.len() as u64;
-        requests.head += heads(&work.bodies, &work.pieces, site.is_encrypted);
+        requests.get.sent += seconds.len() as u64;
+        requests.head.sent += heads(&work.bodies, &work.pieces, site.is_encrypted);
         requests.bytes_sent += work.bytes;
         let sum: f64 = seconds.iter().sum();
         get_s += sum;
@@ -82,9 +85,9 @@ pub fn estimate(plan: &Plan, sources: &[Source], listing: RequestCounts, site: S
     let transfer_s = [
         (get_s + put_s) / concurrency as f64,
         byte_seconds / body_budget_bytes(memory_bytes, concurrency) as f64,
-        requests.get as f64 / GETS_PER_S,
-        requests.upload_part as f64 / PUTS_PER_S,
-        requests.list as f64 * LIST_PAGE_S,
+        requests.get.sent as f64 / GETS_PER_S,
+        requests.upload_part.sent as f64 / PUTS_PER_S,
+        requests.list.sent as f64 * LIST_PAGE_S,
     ];
     let seconds = transfer_s.into_iter().fold(0.0, f64::max) + COMPLETE_S;
     Estimate { price_usd: requests.price_usd(), requests, seconds }

@@ -6,12 +6,16 @@ use proto::batch::Upload;
 use proto::complete::Completion;
 use proto::failure::{Failure, FailureKind};
 use proto::job::{JobId, JobSpec, Progress, Stage, Summary};
-use proto::limits::part_cost_bytes;
+use proto::limits::{EXAMPLES_MAX, part_cost_bytes};
+use proto::part::Effort;
 use proto::plan::{Part, PartNumber, PartWork};
-use proto::view::JobView;
+use proto::requests::{RequestCounts, Sent};
+use proto::view::{JobState, JobView};
 
+use crate::chart::Chart;
 use crate::ledger::Ledger;
 use crate::planner::Planner;
+use crate::rate::Rate;
 use crate::scheduler::NodeId;
 use crate::story::Story;
 use crate::work::part_work;
@@ -62,6 +66,12 @@ pub struct Job {
     pub left_behind: Vec<String>,
     /// Who did what, and why.
     pub story: Story,
+    /// Who worked at what when.
+    pub chart: Chart,
+    /// Requests to S3 for it.
+    pub requests: RequestCounts,
+    /// Archive bytes uploaded a second, of late.
+    rate: Rate,
     /// Where attempts at a part have failed.
     pub failed_at: BTreeMap<PartNumber, BTreeSet<NodeId>>,
 }
@@ -85,8 +95,24 @@ impl Job {
             transferred_ms: now_ms,
             left_behind: Vec::new(),
             story: Story::default(),
+            chart: Chart::default(),
+            requests: RequestCounts::default(),
+            rate: Rate::default(),
             failed_at: BTreeMap::new(),
         }
+    }
+
+    /// Notes that time has passed, by which its rate is measured.
+    pub fn tick(&mut self, since_ms: u64) {
+        self.rate.measure(self.ledger.bytes_done(), since_ms);
+    }
+
+    /// Notes what an attempt took.
+    pub fn spend(&mut self, effort: Effort) {
+        let Effort { gets, heads, uploads, .. } = effort;
+        let sent = |count: u32| Sent::well(count.into());
+        let (get, head, upload_part) = (sent(gets), sent(heads), sent(uploads));
+        self.requests = self.requests.plus(&RequestCounts { get, head, upload_part, ..Default::default() });
     }
 
     /// Whether parts may be handed out.
@@ -118,7 +144,7 @@ impl Job {
             .next_back()
             .map_or(0, |last| plan.entries[last as usize].data().end.saturating_sub(bytes.end));
         if directory.clone().all(is_known) && self.ledger.joined(plan.continuation(index)).bytes == missing {
-            return Ok(part_work(plan, &self.ledger, &self.spec.sources, index));
+            return Ok(part_work(plan, &self.ledger, index));
         }
         let number = index + 1;
         Err(Failure::new(
@@ -146,6 +172,10 @@ impl Job {
             bytes_done: self.ledger.bytes_done(),
             parts_planned: plan.parts.len() as u64,
             parts_done: self.ledger.parts_done(),
+            bytes_per_second: self.rate.bytes_per_second(),
+            left_ms: (self.stage >= Stage::Transferring)
+                .then(|| self.rate.time_for(plan.bytes().saturating_sub(self.ledger.bytes_done())))
+                .flatten(),
         }
     }
 
@@ -154,8 +184,11 @@ impl Job {
     pub fn view(&self) -> JobView {
         JobView {
             id: self.id,
+            state: JobState::Running,
             destination: self.spec.destination.clone(),
             priority: self.spec.priority,
+            owner: self.spec.owner.clone(),
+            submitted_ms: self.submitted_ms,
             progress: self.progress(),
             outcome: None,
         }
@@ -171,8 +204,9 @@ impl Job {
             bytes: archive.bytes,
             entries: self.planner.plan().entries.len() as u64,
             parts: parts.len() as u64,
-            skipped: self.planner.skipped().first.clone(),
+            skipped: self.planner.skipped().first.iter().take(EXAMPLES_MAX).cloned().collect(),
             skipped_count: self.planner.skipped().count,
+            left_out_count: self.planner.left_out(),
             warnings: self.planner.warnings().first.clone(),
             waiting_ms: self.began_ms - self.submitted_ms,
             first_part_ms: self.first_part_ms.unwrap_or(now_ms) - self.submitted_ms,

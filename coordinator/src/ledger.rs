@@ -119,6 +119,12 @@ impl Ledger {
         self.release_directory();
     }
 
+    /// CRC-32 of each entry, when all parts are done.
+    #[must_use]
+    pub fn into_crc32(self) -> Vec<u32> {
+        self.crc32
+    }
+
     /// Takes the most urgent of the parts that are ready and in no queue, to be put in one; with it, whether it
     /// goes to the front there.
     pub fn next_ready(&mut self) -> Option<(usize, bool)> {

@@ -7,7 +7,9 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod chart;
 pub mod cost;
+pub mod counters;
 pub mod directory;
 pub mod governor;
 pub mod job;
@@ -15,6 +17,7 @@ pub mod ledger;
 pub mod machine;
 pub mod plan_check;
 pub mod planner;
+mod rate;
 pub mod scheduler;
 pub mod story;
 pub mod verify;

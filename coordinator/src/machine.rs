@@ -4,10 +4,12 @@ mod ending;
 mod nodes;
 mod parts;
 
+pub use ending::{Archive, Ended};
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use proto::batch::Upload;
+use proto::batch::{AttemptId, Upload};
 use proto::complete::Completion;
 use proto::explain::{Explanation, What};
 use proto::failure::{Failure, FailureKind};
@@ -18,10 +20,14 @@ use proto::limits::{
 };
 use proto::listing::Page;
 use proto::location::{Location, Source};
+use proto::part::Effort;
 use proto::report::Report;
+use proto::requests::RequestCounts;
 use proto::session::{Hello, Order};
-use proto::view::{Ended, JobView, NodeView};
+use proto::timeline::{End, Timeline};
+use proto::view::{JobState, JobView, NodeView};
 
+use crate::counters::Counters;
 use crate::governor::Governor;
 use crate::job::{Job, UploadState};
 use crate::planner::Planner;
@@ -52,6 +58,10 @@ pub enum Event {
     Aborted(JobId, Result<(), Failure>),
     /// Someone no longer wants the archive.
     Cancelled(JobId),
+    /// Someone wants a node to leave.
+    Dismissed(NodeId),
+    /// The coordinator sent requests to S3 for a job.
+    Spent(JobId, RequestCounts),
     /// Time has passed: to come about twice a second.
     Tick,
 }
@@ -93,6 +103,18 @@ pub enum Question {
     Abort(JobId, Upload),
 }
 
+impl Question {
+    /// The job it is asked for.
+    #[must_use]
+    pub fn job(&self) -> JobId {
+        match self {
+            Self::List { job, .. } | Self::Create(job, ..) | Self::Complete(job, _) | Self::Abort(job, _) => {
+                *job
+            }
+        }
+    }
+}
+
 /// What a machine is made with.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -121,6 +143,30 @@ struct Waiting {
     submitted_ms: u64,
 }
 
+impl Waiting {
+    fn view(&self) -> JobView {
+        JobView {
+            id: self.id,
+            state: JobState::Waiting,
+            destination: self.spec.destination.clone(),
+            priority: self.spec.priority,
+            owner: self.spec.owner.clone(),
+            submitted_ms: self.submitted_ms,
+            progress: Progress::default(),
+            outcome: None,
+        }
+    }
+}
+
+/// What is remembered of a node's last report.
+#[derive(Clone, Copy, Debug, Default)]
+struct Heard {
+    /// When it came, in milliseconds.
+    at_ms: u64,
+    /// What the node had asked of S3 by then.
+    requests: RequestCounts,
+}
+
 /// The coordinator's state, and the only thing that changes it.
 #[derive(Debug)]
 pub struct Machine {
@@ -131,8 +177,9 @@ pub struct Machine {
     submitted: u64,
     scheduler: Scheduler,
     governor: Governor,
-    /// When each node last reported, in milliseconds.
-    reported_ms: BTreeMap<NodeId, u64>,
+    /// Each node's last report.
+    heard: BTreeMap<NodeId, Heard>,
+    counters: Counters,
     ticked_ms: Option<u64>,
     /// Nodes that may have room and something to do.
     stirred: BTreeSet<NodeId>,
@@ -157,7 +204,8 @@ impl Machine {
             submitted: 0,
             scheduler: Scheduler::new(settings.policy),
             governor: Governor::default(),
-            reported_ms: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            counters: Counters::default(),
             ticked_ms: None,
             stirred: BTreeSet::new(),
             now_ms: 0,
@@ -183,6 +231,8 @@ impl Machine {
             Event::Completed(id, result) => self.completed(id, result),
             Event::Aborted(id, result) => self.aborted(id, result),
             Event::Cancelled(id) => self.cancel(id),
+            Event::Dismissed(node) => self.effects.push(Effect::Order(node, Order::Drain)),
+            Event::Spent(id, requests) => self.spent(id, &requests),
             Event::Tick => self.tick(),
         }
         self.hand_out();
@@ -198,7 +248,7 @@ impl Machine {
     /// A job that has not ended.
     #[must_use]
     pub fn job(&self, id: JobId) -> Option<JobView> {
-        self.jobs.get(&id).map(Job::view).or_else(|| self.waiting(id).map(view_of_waiting))
+        self.jobs.get(&id).map(Job::view).or_else(|| self.waiting(id).map(Waiting::view))
     }
 
     /// All jobs that have not ended: those in progress as they were submitted, then those that wait as they will
@@ -207,7 +257,7 @@ impl Machine {
     pub fn jobs(&self) -> Vec<JobView> {
         let mut running: Vec<&Job> = self.jobs.values().collect();
         running.sort_by_key(|job| job.submitted_ms);
-        running.into_iter().map(Job::view).chain(self.waiting.values().map(view_of_waiting)).collect()
+        running.into_iter().map(Job::view).chain(self.waiting.values().map(Waiting::view)).collect()
     }
 
     /// Why a job in progress goes as it does.
@@ -216,10 +266,41 @@ impl Machine {
         self.jobs.get(&id).map(|job| job.story.explain(id))
     }
 
+    /// Who worked at what when, of a job in progress.
+    #[must_use]
+    pub fn timeline(&self, id: JobId) -> Option<Timeline> {
+        self.jobs.get(&id).map(|job| job.chart.timeline(self.now_ms - job.submitted_ms))
+    }
+
+    /// Requests to S3 for a job in progress, as far as nodes have told.
+    #[must_use]
+    pub fn requests(&self, id: JobId) -> Option<RequestCounts> {
+        self.jobs.get(&id).map(|job| job.requests)
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Parts that wait in nodes' queues.
+    #[must_use]
+    pub fn queued_parts(&self) -> u64 {
+        self.scheduler.queued_parts()
+    }
+
     /// The name a node gave itself.
     #[must_use]
     pub fn name(&self, node: NodeId) -> &str {
         self.scheduler.name(node)
+    }
+
+    /// The node of this name.
+    #[must_use]
+    pub fn node(&self, name: &str) -> Option<(NodeId, NodeView)> {
+        let id = self.scheduler.ids().find(|id| self.scheduler.name(*id) == name)?;
+        self.nodes().into_iter().find(|node| node.name == name).map(|view| (id, view))
     }
 
     /// All nodes.
@@ -235,7 +316,7 @@ impl Machine {
     fn submit(&mut self, id: JobId, spec: JobSpec) {
         // Refused now if it makes no sense, however long it would have to wait.
         if let Err(failure) = self.planner(&spec) {
-            return self.effects.push(Effect::Refuse(id, failure));
+            return self.refuse(id, failure);
         }
         if self.jobs.len() >= self.settings.jobs_running && self.waiting.len() >= self.settings.jobs_waiting {
             let waiting = self.waiting.len();
@@ -244,12 +325,18 @@ impl Machine {
                 self.jobs.len()
             );
             let failure = Failure::new(FailureKind::Unavailable, message);
-            return self.effects.push(Effect::Refuse(id, failure));
+            return self.refuse(id, failure);
         }
         self.submitted += 1;
+        self.counters.jobs_submitted += 1;
         let place = (Reverse(spec.priority), self.submitted);
         self.waiting.insert(place, Waiting { id, spec, submitted_ms: self.now_ms });
         self.begin_waiting();
+    }
+
+    fn refuse(&mut self, id: JobId, failure: Failure) {
+        self.counters.jobs_refused += 1;
+        self.effects.push(Effect::Refuse(id, failure));
     }
 
     /// Begins jobs that wait, as many as there is room for.
@@ -261,12 +348,13 @@ impl Machine {
         }
     }
 
-    fn begin(&mut self, Waiting { id, spec, submitted_ms }: Waiting) {
-        let planner = match self.planner(&spec) {
+    fn begin(&mut self, waiting: Waiting) {
+        let planner = match self.planner(&waiting.spec) {
             Ok(planner) => planner,
             // The nodes may have changed since it was submitted.
-            Err(failure) => return self.never_begun(id, spec, failure),
+            Err(failure) => return self.never_begun(&waiting, failure),
         };
+        let Waiting { id, spec, submitted_ms } = waiting;
         let source = spec.sources[0].clone();
         self.effects.push(Effect::Ask(Question::List { job: id, index: 0, source, from: None }));
         self.scheduler.begin(id, spec.priority.weight());
@@ -286,15 +374,15 @@ impl Machine {
 
     fn listed(&mut self, id: JobId, index: u16, page: Result<Page, Failure>) {
         let Some(job) = self.jobs.get_mut(&id).filter(|job| job.stage == Stage::Listing) else { return };
-        let page = match page {
+        let mut page = match page {
             Ok(page) => page,
             Err(failure) => return self.fail(id, failure),
         };
         // Asked for before this page is planned, so that S3 and the planner work at the same time.
-        let next = next_listing(job, index, page.next);
+        let next = next_listing(job, index, page.next.take());
         let is_last = next.is_none();
         self.effects.extend(next);
-        let planned = page.objects.into_iter().try_for_each(|object| job.planner.add(object));
+        let planned = job.planner.add_page(page);
         let planned = planned.and_then(|()| if is_last { job.planner.finish() } else { Ok(()) });
         if let Err(failure) = planned {
             return self.fail(id, failure);
@@ -324,22 +412,36 @@ impl Machine {
         self.clean_up(id);
     }
 
+    fn spent(&mut self, id: JobId, requests: &RequestCounts) {
+        self.counters.requests = self.counters.requests.plus(requests);
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.requests = job.requests.plus(requests);
+        }
+    }
+
+    /// Notes how an attempt ended.
+    fn chart(&mut self, attempt: AttemptId, end: End, effort: Effort) {
+        let count = match end {
+            End::Open => return,
+            End::Done => &mut self.counters.attempts_done,
+            End::Dropped => &mut self.counters.attempts_dropped,
+            End::Failed => &mut self.counters.attempts_failed,
+            End::Lost => &mut self.counters.attempts_lost,
+        };
+        *count += 1;
+        let now_ms = self.now_ms;
+        if let Some(job) = self.jobs.get_mut(&attempt.job) {
+            job.spend(effort);
+            job.chart.ended(attempt, end, effort.worked_ms, now_ms - job.submitted_ms);
+        }
+    }
+
     /// Notes a decision in the story of a job, if it still has one.
     fn tell(&mut self, id: JobId, what: What) {
         let now_ms = self.now_ms;
         if let Some(job) = self.jobs.get_mut(&id) {
             job.story.tell(now_ms - job.submitted_ms, what);
         }
-    }
-}
-
-fn view_of_waiting(waiting: &Waiting) -> JobView {
-    JobView {
-        id: waiting.id,
-        destination: waiting.spec.destination.clone(),
-        priority: waiting.spec.priority,
-        progress: Progress::default(),
-        outcome: None,
     }
 }
 

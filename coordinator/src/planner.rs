@@ -11,9 +11,9 @@ mod naming;
 use proto::archive::zip::{EndRecords, central_header_len, local_header_len};
 use proto::failure::{Failure, FailureKind};
 use proto::job::{JobSpec, UnsafeNames};
-use proto::limits::{ENTRIES_MAX, EXAMPLES_MAX, SOURCES_MAX};
-use proto::listing::SourceObject;
-use proto::location::printable;
+use proto::limits::{BUCKETS_MAX, ENTRIES_MAX, EXAMPLES_MAX, SKIPPED_MAX, SOURCES_MAX};
+use proto::listing::{Page, SourceObject};
+use proto::location::{Location, Source, printable};
 use proto::plan::{Entry, Plan};
 
 use collide::NameIndex;
@@ -28,11 +28,13 @@ pub struct Planner {
     unsafe_names: UnsafeNames,
     cutter: Cutter,
     plan: Plan,
+    destination: Location,
     names: NameIndex,
     /// Objects listed from each source, whatever became of them.
     listed: Vec<u64>,
     bad_names: Examples,
     skipped: Examples,
+    left_out: u64,
     warnings: Examples,
 }
 
@@ -53,16 +55,42 @@ impl Planner {
             naming,
             unsafe_names: spec.unsafe_names,
             cutter: Cutter::new(PartSizes::new(spec.part_bytes, part_bytes_cap)?),
-            plan: Plan::default(),
+            plan: Plan { buckets: buckets_of(spec), ..Plan::default() },
+            destination: spec.destination.clone(),
             names: NameIndex::default(),
             listed: vec![0; spec.sources.len()],
             bad_names: Examples::default(),
-            skipped: Examples::default(),
+            skipped: Examples::up_to(SKIPPED_MAX),
+            left_out: 0,
             warnings: Examples::default(),
         })
     }
 
-    /// Takes in the next object of the listing.
+    /// Takes in the next page of the listing.
+    ///
+    /// # Errors
+    /// See [`Planner::add`]; and when the objects of manifests are in too many buckets.
+    pub fn add_page(&mut self, page: Page) -> Result<(), Failure> {
+        let known: Vec<u16> =
+            page.buckets.iter().map(|bucket| self.bucket(bucket)).collect::<Result<_, _>>()?;
+        page.objects.into_iter().try_for_each(|object| {
+            let bucket = known[usize::from(object.bucket)];
+            self.add(SourceObject { bucket, ..object })
+        })
+    }
+
+    /// The place of a bucket among the plan's.
+    fn bucket(&mut self, name: &str) -> Result<u16, Failure> {
+        let buckets = &mut self.plan.buckets;
+        let place = buckets.iter().position(|bucket| bucket == name).unwrap_or_else(|| {
+            buckets.push(name.to_owned());
+            buckets.len() - 1
+        });
+        let place = u16::try_from(place).ok().filter(|_| place < BUCKETS_MAX);
+        place.ok_or_else(|| bad_request(format!("a job takes objects from up to {BUCKETS_MAX} buckets")))
+    }
+
+    /// Takes in the next object of the listing, whose bucket is one of the plan's.
     ///
     /// An unsafe name is not an error here: it is kept for [`Planner::finish`], so that the person is
     /// shown all of them at once; but nothing is laid out any more, see [`Planner::is_doomed`].
@@ -73,7 +101,10 @@ impl Planner {
         self.listed[usize::from(object.source)] += 1;
         let name = match self.naming.name(&object) {
             Named::Entry(name) => name,
-            Named::LeftOut => return Ok(()),
+            Named::LeftOut => {
+                self.left_out += 1;
+                return Ok(());
+            }
             Named::Unsafe(reason) => {
                 let text = format!("`{}` {reason}", printable(&object.key));
                 let list = match self.unsafe_names {
@@ -84,6 +115,12 @@ impl Planner {
                 return Ok(());
             }
         };
+        if *object.key == *self.destination.key && *self.plan.bucket(&object) == *self.destination.bucket {
+            return Err(Failure::new(
+                FailureKind::Destination,
+                format!("the destination {} is itself among the sources: choose another", self.destination),
+            ));
+        }
         if self.is_doomed() {
             return Ok(());
         }
@@ -169,6 +206,12 @@ impl Planner {
         &self.skipped
     }
 
+    /// How many objects the filters left out.
+    #[must_use]
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
     /// What the person should know although the archive is right: names that some file systems cannot
     /// hold side by side, sources without objects.
     #[must_use]
@@ -177,19 +220,42 @@ impl Planner {
     }
 }
 
+/// All buckets that a job is known to read from, each once.
+fn buckets_of(spec: &JobSpec) -> Vec<String> {
+    let mut buckets: Vec<String> = Vec::new();
+    for source in spec.sources.iter().filter(|source| !matches!(source, Source::Manifest { .. })) {
+        if !buckets.iter().any(|bucket| bucket == source.bucket()) {
+            buckets.push(source.bucket().to_owned());
+        }
+    }
+    buckets
+}
+
 /// The first few of many findings, and how many there were.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Examples {
-    /// The first `EXAMPLES_MAX`.
+    most: usize,
+    /// The first of them.
     pub first: Vec<String>,
     /// All of them.
     pub count: u64,
 }
 
+impl Default for Examples {
+    fn default() -> Self {
+        Self::up_to(EXAMPLES_MAX)
+    }
+}
+
 impl Examples {
+    /// Keeps so many.
+    fn up_to(most: usize) -> Self {
+        Self { most, first: Vec::new(), count: 0 }
+    }
+
     /// Counts a finding; its text is only made if it is kept.
     pub fn push(&mut self, text: impl FnOnce() -> String) {
-        if self.first.len() < EXAMPLES_MAX {
+        if self.first.len() < self.most {
             self.first.push(text());
         }
         self.count += 1;
@@ -209,8 +275,9 @@ impl Examples {
 
 impl std::fmt::Display for Examples {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.first.join("; "))?;
-        match self.count.saturating_sub(self.first.len() as u64) {
+        let told = &self.first[..self.first.len().min(EXAMPLES_MAX)];
+        f.write_str(&told.join("; "))?;
+        match self.count.saturating_sub(told.len() as u64) {
             0 => Ok(()),
             more => write!(f, "; and {more} more"),
         }

@@ -333,6 +333,12 @@ impl Scheduler {
         self.contested.get(&(job, part)).map_or(&[], Vec::as_slice)
     }
 
+    /// Parts in all queues.
+    #[must_use]
+    pub fn queued_parts(&self) -> u64 {
+        self.nodes.values().map(Node::queued_parts).sum()
+    }
+
     /// Takes in how a node is; parts that were in its queue, when it has begun to drain.
     pub fn heard(&mut self, id: NodeId, vitals: Vitals, now_ms: u64) -> Vec<(JobId, Queued)> {
         let Some(node) = self.nodes.get_mut(&id) else { return Vec::new() };

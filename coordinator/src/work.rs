@@ -5,7 +5,6 @@ use std::ops::Range;
 use proto::archive::zip::{CENTRAL_CRC_AT, LOCAL_CRC_AT, local_header};
 use proto::crc::Crc;
 use proto::limits::FETCH_BYTES;
-use proto::location::Source;
 use proto::plan::{Body, PartNumber, PartWork, Piece, Plan, Slot};
 
 use crate::directory;
@@ -14,16 +13,10 @@ use crate::ledger::Ledger;
 /// The pieces of the part at `index`. All that its header slots do not hold themselves must be in the
 /// ledger, or stand as 0 where they go: good enough to count requests, not to be uploaded.
 #[must_use]
-pub fn part_work(plan: &Plan, ledger: &Ledger, sources: &[Source], index: usize) -> PartWork {
+pub fn part_work(plan: &Plan, ledger: &Ledger, index: usize) -> PartWork {
     let part = &plan.parts[index];
-    let mut pieces = Pieces {
-        plan,
-        sources,
-        bodies: Vec::new(),
-        done: Vec::new(),
-        literal: Vec::new(),
-        slots: Vec::new(),
-    };
+    let mut pieces =
+        Pieces { plan, bodies: Vec::new(), done: Vec::new(), literal: Vec::new(), slots: Vec::new() };
     let holds_only_data =
         part.headers.is_empty() && plan.directory.as_ref().is_none_or(|d| part.bytes.end <= d.start);
     if holds_only_data {
@@ -71,7 +64,6 @@ pub fn part_work(plan: &Plan, ledger: &Ledger, sources: &[Source], index: usize)
 /// Pieces as they are put together; literal bytes that touch become one piece.
 struct Pieces<'a> {
     plan: &'a Plan,
-    sources: &'a [Source],
     bodies: Vec<Body>,
     done: Vec<Piece>,
     literal: Vec<u8>,
@@ -91,7 +83,7 @@ impl Pieces<'_> {
         let object = &self.plan.entries[entry as usize].object;
         let body = self.bodies.len() as u32;
         self.bodies.push(Body {
-            bucket: self.sources[usize::from(object.source)].bucket().to_owned(),
+            bucket: self.plan.bucket(object).to_owned(),
             key: object.key.to_string(),
             etag: object.etag.to_string(),
             object_bytes: object.size,

@@ -2,10 +2,9 @@
 
 use std::collections::VecDeque;
 
-use proto::batch::AttemptId;
 use proto::failure::Failure;
 use proto::limits::FRAME_BYTES_AIM;
-use proto::part::{PartDone, PartFailed};
+use proto::part::{PartDone, PartFailed, PartReturned};
 use proto::report::Report;
 
 /// About what a report takes without answers, in bytes.
@@ -21,16 +20,16 @@ pub enum Answer {
     /// The part is in S3.
     Done(PartDone),
     /// It was given up, because something failed.
-    Failed(AttemptId, Failure),
+    Failed(PartFailed),
     /// It was dropped, though nothing failed.
-    Returned(AttemptId),
+    Returned(PartReturned),
 }
 
 impl Answer {
     fn bytes(&self) -> usize {
         match self {
             Self::Done(done) => done_bytes(done),
-            Self::Failed(_, failure) => failed_bytes(failure),
+            Self::Failed(failed) => failed_bytes(&failed.failure),
             Self::Returned(_) => ANSWER_BYTES,
         }
     }
@@ -62,8 +61,8 @@ impl Answers {
             bytes += answer.bytes();
             match answer {
                 Answer::Done(done) => report.done.push(done),
-                Answer::Failed(id, failure) => report.failed.push(PartFailed { id, failure }),
-                Answer::Returned(id) => report.returned.push(id),
+                Answer::Failed(failed) => report.failed.push(failed),
+                Answer::Returned(returned) => report.returned.push(returned),
             }
             if bytes >= FRAME_BYTES_AIM {
                 break;
@@ -92,8 +91,10 @@ fn failed_bytes(failure: &Failure) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proto::batch::AttemptId;
     use proto::crc::Crc;
     use proto::job::JobId;
+    use proto::part::Effort;
     use proto::plan::PartNumber;
 
     #[test]
@@ -107,9 +108,10 @@ mod tests {
                 etag: String::new(),
                 crc: Crc::EMPTY,
                 bodies,
+                effort: Effort::default(),
             }));
         }
-        answers.push(Answer::Returned(id(6)));
+        answers.push(Answer::Returned(PartReturned { id: id(6), effort: Effort::default() }));
         let mut reports = Vec::new();
         while !answers.is_empty() {
             reports.push(answers.report());

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-use crate::job::JobId;
+use crate::job::{JobId, Trace};
 use crate::location::Location;
 use crate::plan::{PartNumber, PartWork};
 
@@ -40,6 +40,8 @@ pub struct Assignment {
     pub id: AttemptId,
     /// What to make.
     pub work: PartWork,
+    /// Of which span this attempt is a part, when someone traces it.
+    pub trace: Option<Trace>,
 }
 
 /// Parts of one job granted to one node together.

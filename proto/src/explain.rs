@@ -1,12 +1,13 @@
 //! Why a job went as it did: who made what, and what was moved from whom to whom.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::job::JobId;
 use crate::plan::PartNumber;
 
 /// Who did what for one job, and each decision that was more than handing out the next part.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Explanation {
     /// The job.
     pub job: JobId,
@@ -18,8 +19,16 @@ pub struct Explanation {
     pub untold: u64,
 }
 
+impl Explanation {
+    /// Of a job with which nothing has happened.
+    #[must_use]
+    pub fn of_nothing(job: JobId) -> Self {
+        Self { job, nodes: Vec::new(), decisions: Vec::new(), untold: 0 }
+    }
+}
+
 /// One node's share of a job.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NodeShare {
     /// The node's name.
     pub name: String,
@@ -46,7 +55,7 @@ pub struct NodeShare {
 }
 
 /// A decision and when it was made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Decision {
     /// Milliseconds from the job's submission.
     pub at_ms: u64,
@@ -55,7 +64,8 @@ pub struct Decision {
 }
 
 /// What was decided, and why. Times are estimates, in milliseconds; `None` means never.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum What {
     /// A node that had room took parts from the back of the queue that would have finished last.
     Stole {
@@ -134,4 +144,16 @@ pub enum What {
         /// Why.
         why: String,
     },
+}
+
+impl What {
+    /// Whether something went wrong, and was mended.
+    #[must_use]
+    pub fn is_problem(&self) -> bool {
+        match self {
+            Self::Silent { .. } | Self::CutOff { .. } | Self::Lost { .. } | Self::Failed { .. } => true,
+            Self::Stole { .. } | Self::Hedged { .. } | Self::Won { .. } => false,
+            Self::Draining { .. } | Self::Joined { .. } => false,
+        }
+    }
 }

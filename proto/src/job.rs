@@ -5,11 +5,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
+use utoipa::ToSchema;
+
 use crate::failure::Failure;
 use crate::location::{Location, Source};
 
 /// Names one job among all of a coordinator's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
+#[schema(value_type = String, pattern = "^[0-9a-f]{16}$", example = "9a351442e7926bc3")]
 pub struct JobId(pub u64);
 
 // In JSON as people see it: many readers of JSON take large numbers for floating ones.
@@ -50,7 +53,8 @@ impl fmt::Display for JobId {
 }
 
 /// What to do with keys that no reader could extract safely.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum UnsafeNames {
     /// End the job and list them.
     #[default]
@@ -75,7 +79,8 @@ impl FromStr for UnsafeNames {
 }
 
 /// How much of the fleet a job gets while others want it too.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Priority {
     /// A quarter of what a normal job gets; begins after all others that wait.
     Low,
@@ -111,8 +116,46 @@ impl FromStr for Priority {
     }
 }
 
+/// A span of somebody's trace, of which what is done for a job is a part (W3C: "Trace Context").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trace {
+    /// Which trace; never 0.
+    pub trace: u128,
+    /// Which span of it; never 0.
+    pub span: u64,
+    /// Whether it is to be recorded.
+    pub is_sampled: bool,
+}
+
+impl FromStr for Trace {
+    type Err = String;
+
+    /// Reads a `traceparent` header.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || "a traceparent reads 00-<32 hexadecimal digits>-<16>-<2>".to_owned();
+        let fields: Vec<&str> = text.split('-').collect();
+        let hex = |field: &str, digits| {
+            let is_hex = field.len() == digits && field.bytes().all(|byte| byte.is_ascii_hexdigit());
+            u128::from_str_radix(field, 16).ok().filter(|_| is_hex).ok_or_else(wrong)
+        };
+        let [version, trace, span, flags, rest @ ..] = fields.as_slice() else { return Err(wrong()) };
+        let (version, trace, span, flags) =
+            (hex(version, 2)?, hex(trace, 32)?, hex(span, 16)?, hex(flags, 2)?);
+        if version == 0xff || version == 0 && !rest.is_empty() || trace == 0 || span == 0 {
+            return Err(wrong());
+        }
+        Ok(Self { trace, span: span as u64, is_sampled: flags & 1 == 1 })
+    }
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace, self.span, u8::from(self.is_sampled))
+    }
+}
+
 /// One archive to be made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobSpec {
     /// What to archive, in the order it is to appear.
     pub sources: Vec<Source>,
@@ -133,6 +176,10 @@ pub struct JobSpec {
     pub unsafe_names: UnsafeNames,
     /// How much of the fleet it gets while others want it too.
     pub priority: Priority,
+    /// Who wants it: the name of a token; `None` when nobody was asked.
+    pub owner: Option<String>,
+    /// Of which span it is a part, when someone traces it.
+    pub trace: Option<Trace>,
 }
 
 impl JobSpec {
@@ -149,12 +196,14 @@ impl JobSpec {
             part_bytes: None,
             unsafe_names: UnsafeNames::default(),
             priority: Priority::default(),
+            owner: None,
+            trace: None,
         }
     }
 }
 
 /// How far a job has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Progress {
     /// What the job is doing.
     pub stage: Stage,
@@ -168,10 +217,15 @@ pub struct Progress {
     pub parts_planned: u64,
     /// Parts uploaded so far.
     pub parts_done: u64,
+    /// Archive bytes uploaded a second, of late.
+    pub bytes_per_second: u64,
+    /// Milliseconds until all parts are uploaded, at that rate; `None` while that cannot be told.
+    pub left_ms: Option<u64>,
 }
 
 /// What a job is doing; a job moves only rightwards, or to `Aborting` from anywhere.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// Waiting for other jobs to end.
     #[default]
@@ -187,7 +241,8 @@ pub enum Stage {
 }
 
 /// How a job ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The archive is at its destination.
     Completed(Summary),
@@ -201,7 +256,7 @@ pub enum Outcome {
 }
 
 /// What a completed job did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Summary {
     /// ETag of the archive.
     pub etag: String,
@@ -217,6 +272,8 @@ pub struct Summary {
     pub skipped: Vec<String>,
     /// How many objects were left out because their names are unsafe.
     pub skipped_count: u64,
+    /// How many objects the filters left out.
+    pub left_out_count: u64,
     /// Things the person should know although the archive is right.
     pub warnings: Vec<String>,
     /// Milliseconds from submission until it began.

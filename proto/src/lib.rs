@@ -42,7 +42,10 @@ pub mod report;
 
 pub mod link;
 pub mod session;
+pub mod timeline;
 pub mod view;
 pub mod wire;
 
 pub mod complete;
+
+pub mod api;

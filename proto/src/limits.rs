@@ -33,10 +33,14 @@ pub const DIRECTORY_PART_BYTES: u64 = 8 * MIB;
 
 /// Most sources in one job.
 pub const SOURCES_MAX: usize = 1_000;
+/// Most buckets from which one job takes objects.
+pub const BUCKETS_MAX: usize = 1_000;
 /// Most entries in one job: positions are held in 32 bits.
 pub const ENTRIES_MAX: u32 = u32::MAX - 1;
 /// Most names or objects quoted in one error message; the rest is counted.
 pub const EXAMPLES_MAX: usize = 20;
+/// Most objects left out for their names that a job's report lists; the rest is counted.
+pub const SKIPPED_MAX: usize = 10_000;
 /// Most parts granted to one node in one batch.
 pub const BATCH_PARTS_MAX: usize = 64;
 /// Different nodes at which a part may fail before its job does; as many attempts, where there are fewer nodes.
@@ -94,6 +98,12 @@ pub const JOBS_WAITING_DEFAULT: usize = 1_000;
 pub const JOBS_REMEMBERED: usize = 1_000;
 /// Decisions kept of one job for its report; the rest is counted.
 pub const DECISIONS_MAX: usize = 500;
+/// Attempts kept of one job for its timeline; the rest is counted.
+pub const BARS_MAX: usize = 20_000;
+/// Attempts kept for the timelines of all ended jobs together; those that ended long ago lose theirs first.
+pub const BARS_REMEMBERED: usize = 200_000;
+/// Time a node that is told to leave has to finish what it has begun, in milliseconds.
+pub const LEAVE_WITHIN_MS: u64 = 600_000;
 /// Attempts at one part that may be lost with their nodes before its job fails: a part that ends every node
 /// it meets must not end them all.
 pub const PART_LOSSES_MAX: u32 = 8;

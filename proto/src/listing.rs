@@ -12,6 +12,8 @@ use crate::crc::StoredKind;
 pub struct SourceObject {
     /// Which of the job's sources it was listed from.
     pub source: u16,
+    /// Which of its page's buckets it is in; once planned, which of the plan's.
+    pub bucket: u16,
     /// Which checksum of the whole object S3 stores, to check ours against.
     pub stored: StoredKind,
     /// Object key.
@@ -27,8 +29,10 @@ pub struct SourceObject {
 /// One page of a listing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
-    /// Its objects, in key order.
+    /// Its objects, in key order, or as the manifest has them.
     pub objects: Vec<SourceObject>,
+    /// The buckets they are in: one, unless a manifest names several.
+    pub buckets: Vec<String>,
     /// Where the next page begins; `None` on the last.
     pub next: Option<String>,
 }

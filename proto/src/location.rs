@@ -1,12 +1,16 @@
 //! Where things are in S3: `s3://bucket/key`.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::limits::KEY_BYTES_MAX;
 
-/// One object's address.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// One object's address; in JSON `"s3://bucket/key"`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Location {
     /// Bucket name, or an access point's ARN or alias.
     pub bucket: String,
@@ -20,8 +24,39 @@ impl fmt::Display for Location {
     }
 }
 
-/// Something to archive: every object whose key begins with a prefix, or a single one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+// Nodes read it field by field; people and their programs know it as an address.
+impl Serialize for Location {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(&format_args!("s3://{}/{}", self.bucket, self.key))
+        } else {
+            (&self.bucket, &self.key).serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Location {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            parse_object(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+        } else {
+            let (bucket, key) = Deserialize::deserialize(deserializer)?;
+            Ok(Self { bucket, key })
+        }
+    }
+}
+
+impl PartialSchema for Location {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        text.description(Some("One object's address.")).examples(["s3://out/photos.zip"]).into()
+    }
+}
+
+impl ToSchema for Location {}
+
+/// Something to archive: every object whose key begins with a prefix, a single one, or those a manifest names.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// All objects of `bucket` whose keys begin with `prefix` (empty for the whole bucket).
     Prefix {
@@ -32,15 +67,22 @@ pub enum Source {
     },
     /// One object.
     Object(Location),
+    /// All objects named by the lines of an object, in their order.
+    Manifest {
+        /// The object: a line of JSON for each source object.
+        location: Location,
+        /// What it may name: addresses of which each object's must begin with one; anything if there are none.
+        within: Vec<String>,
+    },
 }
 
 impl Source {
-    /// The bucket it reads from.
+    /// The bucket it reads from first.
     #[must_use]
     pub fn bucket(&self) -> &str {
         match self {
             Self::Prefix { bucket, .. } => bucket,
-            Self::Object(location) => &location.bucket,
+            Self::Object(location) | Self::Manifest { location, .. } => &location.bucket,
         }
     }
 
@@ -50,6 +92,8 @@ impl Source {
         match self {
             Self::Prefix { bucket, prefix } => *bucket == location.bucket && location.key.starts_with(prefix),
             Self::Object(object) => object == location,
+            // What it names is not known before it is read.
+            Self::Manifest { .. } => false,
         }
     }
 }
@@ -59,6 +103,103 @@ impl fmt::Display for Source {
         match self {
             Self::Prefix { bucket, prefix } => write!(f, "s3://{bucket}/{}", printable(prefix)),
             Self::Object(location) => location.fmt(f),
+            Self::Manifest { location, .. } => write!(f, "the manifest {location}"),
+        }
+    }
+}
+
+/// A [`Source`] in JSON: an address, or where an address would mean something else, an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum SourceText {
+    /// As on the command line: `s3://bucket/prefix/` and `s3://bucket/prefix*` for all below, `s3://bucket/key` for
+    /// one object.
+    Address(String),
+    /// All objects whose keys begin with a prefix, whatever that looks like.
+    Prefix(PrefixText),
+    /// One object, whatever its key looks like.
+    Key(KeyText),
+    /// All objects named in a manifest.
+    Manifest(ManifestText),
+}
+
+/// All objects whose keys begin with a prefix.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PrefixText {
+    /// Bucket name.
+    bucket: String,
+    /// What the keys begin with.
+    prefix: String,
+}
+
+/// One object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeyText {
+    /// Bucket name.
+    bucket: String,
+    /// Object key.
+    key: String,
+}
+
+/// A manifest in S3: a line of JSON for each object, as `{"bucket": "photos", "key": "2026/a.jpg"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ManifestText {
+    /// Its address.
+    manifest: String,
+}
+
+impl TryFrom<SourceText> for Source {
+    type Error = LocationError;
+
+    fn try_from(text: SourceText) -> Result<Self, LocationError> {
+        let checked = |bucket: String, key: &str| {
+            let address = format!("s3://{bucket}/{key}");
+            match split(&address)? {
+                (found, rest) if found == bucket && rest == key => Ok(bucket),
+                _ => Err(LocationError::Bucket(address)),
+            }
+        };
+        Ok(match text {
+            SourceText::Address(address) => parse_source(&address)?,
+            SourceText::Prefix(PrefixText { bucket, prefix }) => {
+                Self::Prefix { bucket: checked(bucket, &prefix)?, prefix }
+            }
+            SourceText::Key(KeyText { key, .. }) if key.is_empty() => return Err(LocationError::Key(key)),
+            SourceText::Key(KeyText { bucket, key }) => {
+                Self::Object(Location { bucket: checked(bucket, &key)?, key })
+            }
+            SourceText::Manifest(ManifestText { manifest }) => {
+                Self::Manifest { location: parse_object(&manifest)?, within: Vec::new() }
+            }
+        })
+    }
+}
+
+impl From<&Source> for SourceText {
+    fn from(source: &Source) -> Self {
+        let address = match source {
+            Source::Prefix { bucket, prefix } => format!("s3://{bucket}/{prefix}"),
+            Source::Object(Location { bucket, key }) => format!("s3://{bucket}/{key}"),
+            Source::Manifest { location: Location { bucket, key }, .. } => {
+                return Self::Manifest(ManifestText { manifest: format!("s3://{bucket}/{key}") });
+            }
+        };
+        if parse_source(&address).as_ref() == Ok(source) {
+            return Self::Address(address);
+        }
+        let starred = format!("{address}*");
+        match source {
+            Source::Prefix { .. } if parse_source(&starred).as_ref() == Ok(source) => Self::Address(starred),
+            Source::Prefix { bucket, prefix } => {
+                Self::Prefix(PrefixText { bucket: bucket.clone(), prefix: prefix.clone() })
+            }
+            Source::Object(Location { bucket, key })
+            | Source::Manifest { location: Location { bucket, key }, .. } => {
+                Self::Key(KeyText { bucket: bucket.clone(), key: key.clone() })
+            }
         }
     }
 }
@@ -176,6 +317,22 @@ mod tests {
         ] {
             assert_eq!(parse_source(text), Ok(source), "{text}");
         }
+    }
+
+    #[test]
+    fn whatever_there_is_can_be_told_as_text() {
+        let location = |key: &str| Location { bucket: "photos".into(), key: key.into() };
+        let prefix = |prefix: &str| Source::Prefix { bucket: "photos".into(), prefix: prefix.into() };
+        let manifest = Source::Manifest { location: location("m"), within: Vec::new() };
+        let keys = ["a", "a/", "a*", "*", "/", "é\n"];
+        let objects = keys.map(|key| Source::Object(location(key)));
+        let prefixes = ["", "a", "a/", "a*", "*", "/", "é\n"].map(prefix);
+        for source in objects.into_iter().chain(prefixes).chain([manifest]) {
+            let text = SourceText::from(&source);
+            assert_eq!(Source::try_from(text.clone()), Ok(source), "{text:?}");
+        }
+        let hostile = SourceText::Key(KeyText { bucket: "a/b".into(), key: "c".into() });
+        assert!(Source::try_from(hostile).is_err());
     }
 
     #[test]

@@ -6,6 +6,19 @@ use crate::batch::AttemptId;
 use crate::crc::Crc;
 use crate::failure::Failure;
 
+/// What an attempt took, whatever came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effort {
+    /// Milliseconds from when it was begun.
+    pub worked_ms: u32,
+    /// GetObject requests.
+    pub gets: u32,
+    /// HeadObject requests.
+    pub heads: u32,
+    /// UploadPart requests.
+    pub uploads: u32,
+}
+
 /// A part that is in S3.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartDone {
@@ -17,6 +30,8 @@ pub struct PartDone {
     pub crc: Crc,
     /// CRC of each body, `rest` included, in the order of `PartWork::bodies`.
     pub bodies: Vec<Crc>,
+    /// What it took.
+    pub effort: Effort,
 }
 
 /// An attempt that failed for good on its node.
@@ -26,4 +41,16 @@ pub struct PartFailed {
     pub id: AttemptId,
     /// Why.
     pub failure: Failure,
+    /// What it took.
+    pub effort: Effort,
+}
+
+/// An attempt that was dropped though nothing failed: revoked, cancelled, or not begun when the node began to
+/// drain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartReturned {
+    /// The attempt.
+    pub id: AttemptId,
+    /// What it took; nothing if it was never begun.
+    pub effort: Effort,
 }

@@ -5,13 +5,14 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
+use utoipa::ToSchema;
 
 use crate::archive::zip::{EntryHeader, local_header_len};
 use crate::crc::{Crc, StoredKind};
 use crate::listing::SourceObject;
 
 /// A part's number in its upload, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 pub struct PartNumber(pub u32);
 
 impl PartNumber {
@@ -111,6 +112,8 @@ impl Part {
 /// other part ever waits for a part that itself waits, but for the directory, which waits for all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
+    /// The buckets of all objects, each once.
+    pub buckets: Vec<String>,
     /// In the order they stand in the archive.
     pub entries: Vec<Entry>,
     /// In the order of their numbers.
@@ -120,6 +123,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The bucket of an object that was planned.
+    #[must_use]
+    pub fn bucket(&self, object: &SourceObject) -> &str {
+        &self.buckets[usize::from(object.bucket)]
+    }
+
     /// Size of everything planned so far, in bytes; the archive's when the listing has ended.
     #[must_use]
     pub fn bytes(&self) -> u64 {

@@ -1,9 +1,9 @@
 //! Stage 5, report: what a node says back.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use crate::batch::AttemptId;
-use crate::part::{PartDone, PartFailed};
+use crate::part::{PartDone, PartFailed, PartReturned};
 use crate::requests::{RequestClass, RequestCounts};
 
 /// What became of attempts since the last report, and how the node is. Every attempt is answered once: as
@@ -14,15 +14,14 @@ pub struct Report {
     pub done: Vec<PartDone>,
     /// Attempts given up since the last report, because something failed.
     pub failed: Vec<PartFailed>,
-    /// Attempts dropped since the last report, though nothing failed: revoked, cancelled, or not begun when the
-    /// node began to drain.
-    pub returned: Vec<AttemptId>,
+    /// Attempts dropped since the last report.
+    pub returned: Vec<PartReturned>,
     /// How the node is.
     pub vitals: Vitals,
 }
 
 /// How a node is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Vitals {
     /// Bytes of parts moved since the node started: each counts half when it has been fetched, or stood in the
     /// plan, and half when it has been uploaded. Only ever grows.
@@ -40,7 +39,7 @@ pub struct Vitals {
 }
 
 /// S3 asked a node to slow down.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Throttled {
     /// The bucket.
     pub bucket: String,

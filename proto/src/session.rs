@@ -71,6 +71,8 @@ pub enum Order {
     Warm(JobId, Vec<String>),
     /// Send no more than this many requests a second: all paces there are, those absent being lifted.
     Pace(Vec<Pace>),
+    /// Leave: take no more parts, finish or hand back what is held, and go.
+    Drain,
 }
 
 /// How many requests of one class one node may send to one bucket.

@@ -30,7 +30,7 @@ pub(super) async fn run(args: ZipArgs, voice: Voice) -> Result<ExitCode, Failure
     display.clear();
     let ResourceArgs { concurrency, memory } = resources;
     let site = Site { memory_bytes: memory, concurrency, is_encrypted: s3.is_encrypted() };
-    let estimate = estimate(planner.plan(), &spec.sources, s3.requests(), site);
+    let estimate = estimate(planner.plan(), s3.requests(), site);
     let shape = Shape::of(planner.plan());
     let mut text = format!(
         "{} would get {} of {} in all\n{}\nrequests: {}\ntime: about {:.1} s on one machine near S3 whose network is not the limit",

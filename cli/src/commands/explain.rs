@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use proto::explain::{Decision, Explanation, NodeShare, What};
+use proto::explain::{Decision, NodeShare, What};
 use proto::failure::Failure;
 use proto::location::printable;
 
@@ -11,22 +11,22 @@ use crate::cluster::Cluster;
 use crate::output::{Voice, count, size, table};
 
 pub(super) async fn run(args: OneJobArgs, voice: Voice) -> Result<ExitCode, Failure> {
-    let explanation = Cluster::at(&args.cluster.cluster)?.explanation(args.job).await?;
-    voice.result(&describe(&explanation), &explanation);
+    let report = Cluster::at(&args.cluster.cluster)?.report(args.job).await?;
+    voice.result(&describe(&report.nodes, &report.decisions, report.untold), &report);
     Ok(ExitCode::SUCCESS)
 }
 
 /// An explanation in words: a table of the nodes, then a line for each decision.
-fn describe(explanation: &Explanation) -> String {
-    let mut text = nodes(&explanation.nodes);
+fn describe(shares: &[NodeShare], decisions: &[Decision], untold: u64) -> String {
+    let mut text = nodes(shares);
     text.push_str("\n\n");
-    if explanation.decisions.is_empty() {
+    if decisions.is_empty() {
         text.push_str("No part was moved, made twice or lost.");
     }
-    let sentences: Vec<String> = explanation.decisions.iter().map(sentence).collect();
+    let sentences: Vec<String> = decisions.iter().map(sentence).collect();
     text.push_str(&sentences.join("\n"));
-    if explanation.untold > 0 {
-        text.push_str(&format!("\nand {} more", count(explanation.untold, "decision")));
+    if untold > 0 {
+        text.push_str(&format!("\nand {} more", count(untold, "decision")));
     }
     text
 }
@@ -111,7 +111,6 @@ fn seconds(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proto::job::JobId;
     use proto::plan::PartNumber;
 
     #[test]
@@ -139,12 +138,8 @@ mod tests {
             },
             What::Lost { node: "node-1".to_owned(), attempts: 1 },
         ];
-        let explanation = Explanation {
-            job: JobId(1),
-            nodes: vec![share("node-1", 2), NodeShare { stolen: 4, ..share("node-2", 98) }],
-            decisions: what.into_iter().map(|what| Decision { at_ms: 3_210, what }).collect(),
-            untold: 2,
-        };
+        let shares = [share("node-1", 2), NodeShare { stolen: 4, ..share("node-2", 98) }];
+        let decisions = what.map(|what| Decision { at_ms: 3_210, what });
         let expected = "\
 node    parts    bytes  stolen  robbed  hedges  won  outrun  failed  lost  handed back
 node-1      2   32.00 MB       0       0       0    0       0       0     0            0
@@ -154,7 +149,7 @@ at 3.2 s node-2 took 4 parts from node-1's queue: it would have been done in 0.1
 at 3.2 s node-2 began part 7 too: it would be done in 1.0 s, node-1, which has it, never
 at 3.2 s node-1 was lost: 1 attempt it had not answered went to others
 and 2 decisions more";
-        let told = describe(&explanation);
+        let told = describe(&shares, &decisions, 2);
         let words = |text: &str| text.split_whitespace().map(ToOwned::to_owned).collect::<Vec<_>>();
         assert_eq!(words(&told), words(expected), "{told}");
     }

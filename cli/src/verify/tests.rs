@@ -118,6 +118,7 @@ impl World {
         let (size, etag, modified) = (view.size, Etag::parse(&view.etag), TIME.into());
         let object = SourceObject {
             source: 1,
+            bucket: 0,
             stored: proto::crc::StoredKind::None,
             key: name.into(),
             size,

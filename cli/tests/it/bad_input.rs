@@ -344,7 +344,7 @@ fn errors_for_programs_and_silence() {
     ended.failed(4, &["bucket `nowhere` does not exist"]);
     let said: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     let error = &said["error"];
-    assert_eq!((&error["kind"], &error["exit_code"]), (&"NotFound".into(), &4.into()));
+    assert_eq!((&error["kind"], &error["exit_code"]), (&"not_found".into(), &4.into()));
     assert!(ended.stderr.contains(error["message"].as_str().unwrap()), "{ended:#?}");
 
     let quiet = world.zipfleet(&["-q", "zip", "s3://src/many/", OUT]);

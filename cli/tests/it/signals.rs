@@ -133,7 +133,7 @@ fn told_to_programs() {
     running.signal("TERM");
     let ended = running.wait();
     let said: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
-    assert_eq!((&said["error"]["kind"], &said["error"]["exit_code"]), (&"Cancelled".into(), &143.into()));
+    assert_eq!((&said["error"]["kind"], &said["error"]["exit_code"]), (&"cancelled".into(), &143.into()));
     assert_eq!(ended.code, 143);
     world.nothing_left("out", "a.zip");
 }

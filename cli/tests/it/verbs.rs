@@ -70,7 +70,7 @@ fn a_job_from_submission_to_explanation() {
     let explained = cluster.json(&["explain", id]);
     assert_eq!(explained["nodes"][0]["name"], "node-1");
     assert_eq!(explained["nodes"][0]["parts"], made["summary"]["parts"]);
-    assert_eq!(cluster.json(&["nodes"])[0]["state"], "Active");
+    assert_eq!(cluster.json(&["nodes"])[0]["state"], "active");
     for (verb, words) in [
         (&["status", id][..], &["s3://out/a.zip: 20 entries"][..]),
         (&["jobs"], &[id, "completed", "high", "s3://out/a.zip"]),

@@ -1,26 +1,28 @@
 //! The coordinator's actor: carries events to the machine and its effects to S3 and the nodes.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use coordinator::machine::{Effect, Event, Machine, Question, Settings};
+use coordinator::machine::{Effect, Ended, Event, Machine, Question, Settings};
 use coordinator::scheduler::NodeId;
+use proto::api::{JobReport, Submitted};
 use proto::explain::Explanation;
-use proto::failure::{Failure, FailureKind};
+use proto::failure::Failure;
 use proto::job::{JobId, JobSpec, Outcome};
-use proto::limits::JOBS_REMEMBERED;
 use proto::report::Report;
 use proto::session::{Hello, Order};
-use proto::view::{Ended, JobView};
+use proto::timeline::Timeline;
+use proto::view::JobView;
 use proto_s3::S3;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::create::Suspects;
 use crate::journal::Journal;
 use crate::member::Orders;
 use crate::pump::Handled;
 use crate::questions::ask;
+use crate::roster::{JobRequest, Roster, Sight, problems, report};
 
 /// How long a coordinator that is told to stop stays after its jobs were cancelled: whoever watches one is still to
 /// learn of it.
@@ -29,7 +31,8 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub(crate) enum Message {
     Tick(Handled),
     Event(Event),
-    Submit(JobId, Box<JobSpec>, oneshot::Sender<Outcome>),
+    Submit(Box<JobRequest>, oneshot::Sender<Result<Submitted, Refusal>>, oneshot::Sender<Outcome>),
+    Watch(JobId, oneshot::Sender<Option<watch::Receiver<Sight>>>),
     Joined(NodeId, Hello, Orders),
     Reported(NodeId, Vec<Report>, Handled),
     Lost(NodeId),
@@ -37,10 +40,25 @@ pub(crate) enum Message {
     Suspects(JobId, Suspects),
     /// All that a job may have left is known, and no record of it remains.
     Settled(JobId, Outcome),
+    /// Something begun when a job ended is done.
+    ErrandDone,
     Look(Box<dyn FnOnce(&State) + Send>),
     Stop,
     /// Something that the actor waits for will never come.
     Broken(String),
+}
+
+/// Why a submission did not become a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The job makes no sense, or no more are taken.
+    Job(Failure),
+    /// Its owner has as many jobs as allowed, of which this is the number.
+    TooMany(usize),
+    /// Its key was used for another.
+    Mismatch(JobId),
+    /// The coordinator is about to end, or has.
+    Stopping,
 }
 
 pub(crate) struct CoordinatorActor;
@@ -55,15 +73,16 @@ pub(crate) struct State {
     s3: S3,
     journal: Option<Journal>,
     pub(crate) machine: Machine,
-    started: Instant,
+    clock: Clock,
     nodes: BTreeMap<NodeId, Orders>,
-    /// Who waits for which job; every job that is not settled is here.
-    waiting: BTreeMap<JobId, oneshot::Sender<Outcome>>,
+    pub(crate) roster: Roster,
+    /// Why the machine refused a submission.
+    refused: Option<Failure>,
+    /// What is still done for jobs that are settled: reports and callbacks.
+    errands: usize,
     suspects: BTreeMap<JobId, Suspects>,
     /// Jobs of which the journal has, or may have, a record.
     recorded: BTreeSet<JobId>,
-    /// The last that ended, the latest first. Those not settled have no outcome yet.
-    remembered: VecDeque<Ended>,
     is_stopping: bool,
     /// How long it stays when nothing of its jobs is left; none when it has not been told to stop, or has been
     /// told when.
@@ -80,12 +99,13 @@ impl Actor for CoordinatorActor {
             s3: start.s3,
             journal: start.journal,
             machine: Machine::new(start.settings),
-            started: Instant::now(),
+            clock: Clock::start(),
             nodes: BTreeMap::new(),
-            waiting: BTreeMap::new(),
+            roster: Roster::default(),
+            refused: None,
+            errands: 0,
             suspects: BTreeMap::new(),
             recorded: BTreeSet::new(),
-            remembered: VecDeque::new(),
             is_stopping: false,
             farewell: None,
         })
@@ -98,9 +118,19 @@ impl Actor for CoordinatorActor {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Message::Tick(_handled) => state.happened(Event::Tick, &myself),
+            Message::Tick(_handled) => {
+                state.happened(Event::Tick, &myself);
+                state.show_watched();
+            }
             Message::Event(event) => state.happened(event, &myself),
-            Message::Submit(id, spec, ended) => state.submit(id, *spec, ended, &myself),
+            Message::Submit(request, reply, ended) => {
+                // Whoever submitted it may have stopped waiting.
+                let _ = reply.send(state.submit(*request, ended, &myself));
+            }
+            Message::Watch(id, reply) => {
+                // As above.
+                let _ = reply.send(state.watch(id));
+            }
             Message::Joined(node, hello, orders) => {
                 tracing::info!(node = hello.name, window_bytes = hello.body_budget_bytes, "node joined");
                 state.nodes.insert(node, orders);
@@ -121,7 +151,8 @@ impl Actor for CoordinatorActor {
             Message::Suspects(id, suspects) => {
                 state.suspects.insert(id, suspects);
             }
-            Message::Settled(id, outcome) => state.settle(id, outcome),
+            Message::Settled(id, outcome) => state.settle(id, outcome, &myself),
+            Message::ErrandDone => state.errands -= 1,
             Message::Look(look) => look(state),
             Message::Stop => {
                 let jobs = state.machine.jobs();
@@ -144,48 +175,116 @@ impl Actor for CoordinatorActor {
 
 impl State {
     pub(crate) fn job(&self, id: JobId) -> Option<JobView> {
-        self.machine.job(id).or_else(|| self.ended(id).map(|ended| ended.view.clone()))
+        self.machine.job(id).or_else(|| self.roster.kept(id).map(|kept| kept.view.clone()))
     }
 
-    pub(crate) fn jobs(&self) -> Vec<JobView> {
-        let ended = self.remembered.iter().map(|ended| ended.view.clone());
-        self.machine.jobs().into_iter().chain(ended).collect()
+    /// Jobs submitted before the one of this number that are `wanted`, the last first, as many as are asked for;
+    /// with the number to go on from, if there are more.
+    pub(crate) fn jobs_before(
+        &self,
+        mut number: u64,
+        most: usize,
+        wanted: impl Fn(&JobView) -> bool,
+    ) -> (Vec<JobView>, Option<u64>) {
+        let mut jobs = Vec::new();
+        for (next, id) in self.roster.before(number) {
+            if let Some(job) = self.job(id).filter(|job| wanted(job)) {
+                if jobs.len() == most {
+                    return (jobs, Some(number));
+                }
+                jobs.push(job);
+            }
+            number = next;
+        }
+        (jobs, None)
     }
 
     /// Whether all jobs have ended and nothing of them is left.
     pub(crate) fn is_settled(&self) -> bool {
-        self.waiting.is_empty()
+        self.roster.is_settled() && self.errands == 0
     }
 
     pub(crate) fn explanation(&self, id: JobId) -> Option<Explanation> {
-        self.machine.explanation(id).or_else(|| self.ended(id).map(|ended| ended.explanation.clone()))
+        let explanation = self.machine.explanation(id);
+        let explanation = explanation.or_else(|| self.roster.kept(id).map(|kept| kept.explanation.clone()));
+        explanation.or_else(|| self.machine.job(id).map(|_| Explanation::of_nothing(id)))
     }
 
-    fn ended(&self, id: JobId) -> Option<&Ended> {
-        self.remembered.iter().find(|ended| ended.view.id == id)
+    pub(crate) fn timeline(&self, id: JobId) -> Option<Timeline> {
+        let timeline = self.machine.timeline(id);
+        let timeline = timeline.or_else(|| self.roster.kept(id).map(|kept| kept.timeline.clone()));
+        timeline.or_else(|| self.machine.job(id).map(|_| Timeline::default()))
+    }
+
+    /// The report of a job, without its entries.
+    pub(crate) fn report(&self, id: JobId) -> Option<JobReport> {
+        if let Some(kept) = self.roster.kept(id) {
+            return Some(kept.report());
+        }
+        let requests = self.machine.requests(id).unwrap_or_default();
+        Some(report(self.machine.job(id)?, self.explanation(id)?, requests))
+    }
+
+    fn sight(&self, id: JobId) -> Option<Sight> {
+        Some(Sight { view: self.job(id)?, problems: problems(&self.explanation(id)?) })
+    }
+
+    fn watch(&mut self, id: JobId) -> Option<watch::Receiver<Sight>> {
+        let now = self.sight(id)?;
+        Some(self.roster.watch(id, now))
+    }
+
+    fn show_watched(&mut self) {
+        for id in self.roster.watched() {
+            if let Some(sight) = self.sight(id) {
+                self.roster.show(id, sight);
+            }
+        }
     }
 
     fn submit(
         &mut self,
-        id: JobId,
-        spec: JobSpec,
+        request: JobRequest,
         ended: oneshot::Sender<Outcome>,
         myself: &ActorRef<Message>,
-    ) {
-        if self.is_stopping {
-            let failure = Failure::new(FailureKind::Unavailable, "the coordinator is stopping: try again");
-            // Whoever submitted it may have stopped waiting.
-            let _ = ended.send(Outcome::Failed { failure, left_behind: Vec::new() });
-            return;
+    ) -> Result<Submitted, Refusal> {
+        let (id, owner) = (request.id, request.spec.owner.clone());
+        if let Some((key, fingerprint)) = &request.key
+            && let Some((known, before)) = self.roster.known(owner.as_deref(), key)
+        {
+            let is_same = before == *fingerprint;
+            return if is_same {
+                Ok(Submitted { id: known, is_new: false })
+            } else {
+                Err(Refusal::Mismatch(known))
+            };
         }
-        tracing::info!(job = %id, sources = spec.sources.len(), destination = %spec.destination, "job submitted");
-        self.waiting.insert(id, ended);
-        self.happened(Event::Submitted(id, spec), myself);
+        if self.is_stopping {
+            return Err(Refusal::Stopping);
+        }
+        if let Some(most) = request.jobs_max
+            && self.roster.unsettled_of(owner.as_deref()) >= most
+        {
+            return Err(Refusal::TooMany(most));
+        }
+        let JobSpec { sources, destination, .. } = &request.spec;
+        tracing::info!(job = %id, sources = sources.len(), %destination, owner, "job submitted");
+        self.roster.add(&request, ended);
+        self.happened(Event::Submitted(id, request.spec), myself);
+        match self.refused.take() {
+            None => Ok(Submitted { id, is_new: true }),
+            Some(failure) => {
+                let outcome = Outcome::Failed { failure: failure.clone(), left_behind: Vec::new() };
+                self.roster.settle(id, outcome);
+                self.roster.forget(id);
+                Err(Refusal::Job(failure))
+            }
+        }
     }
 
     /// Has the machine take in an event, and what follows from carrying out its effects.
     fn happened(&mut self, event: Event, myself: &ActorRef<Message>) {
-        let now_ms = self.started.elapsed().as_millis() as u64;
+        let now_ms = self.clock.now_ms();
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             for effect in self.machine.handle(event, now_ms) {
@@ -202,8 +301,8 @@ impl State {
                 self.nodes.remove(&node);
                 None
             }
-            Effect::Refuse(id, failure) => {
-                self.settle(id, Outcome::Failed { failure, left_behind: Vec::new() });
+            Effect::Refuse(_, failure) => {
+                self.refused = Some(failure);
                 None
             }
             Effect::Finish(ended) => {
@@ -214,11 +313,14 @@ impl State {
                 if let (Question::Create(job, ..), Some(_)) = (&question, &self.journal) {
                     self.recorded.insert(*job);
                 }
-                let (s3, journal) = (self.s3.clone(), self.journal.clone());
+                let (s3, journal) = (self.s3.tallied(), self.journal.clone());
+                let job = question.job();
                 aside(myself, async move {
                     let (event, suspects) = ask(&s3, journal.as_ref(), question).await;
                     let suspects = suspects.map(|(id, suspects)| Message::Suspects(id, suspects));
-                    suspects.into_iter().chain([Message::Event(event)]).collect()
+                    let spent = Message::Event(Event::Spent(job, s3.requests()));
+                    // First, because after the answer the job may be over.
+                    [spent].into_iter().chain(suspects).chain([Message::Event(event)]).collect()
                 });
                 None
             }
@@ -249,13 +351,12 @@ impl State {
                 left_behind.is_empty()
             }
         };
-        self.remembered.truncate(JOBS_REMEMBERED - 1);
-        self.remembered.push_front(ended);
+        self.roster.ended(ended);
         // The record of an upload that could not be removed stays: the next coordinator tries again.
         let record = self.journal.clone().filter(|_| self.recorded.remove(&id) && is_clean);
         let suspects = self.suspects.remove(&id);
         if record.is_none() && suspects.is_none() {
-            return self.settle(id, outcome);
+            return self.settle(id, outcome, myself);
         }
         let s3 = self.s3.clone();
         aside(myself, async move {
@@ -274,15 +375,26 @@ impl State {
         });
     }
 
-    /// Tells whoever waits for the job.
-    fn settle(&mut self, id: JobId, outcome: Outcome) {
-        if let Some(ended) = self.remembered.iter_mut().find(|ended| ended.view.id == id) {
-            ended.view.outcome = Some(outcome.clone());
-        }
-        if let Some(ended) = self.waiting.remove(&id) {
-            // Whoever submitted it may have stopped waiting.
-            let _ = ended.send(outcome);
-        }
+    /// Notes that nothing of a job is left to do, and tells whoever wants to know.
+    fn settle(&mut self, id: JobId, outcome: Outcome, _myself: &ActorRef<Message>) {
+        self.roster.settle(id, outcome);
+    }
+}
+
+/// Milliseconds since 1970 UTC, that never go back: told by the system once, and then by its monotonic clock.
+struct Clock {
+    started_ms: u64,
+    started: Instant,
+}
+
+impl Clock {
+    fn start() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { started_ms: since.as_millis() as u64, started: Instant::now() }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.started_ms + self.started.elapsed().as_millis() as u64
     }
 }
 

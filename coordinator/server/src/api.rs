@@ -11,46 +11,20 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use proto::explain::Explanation;
+use proto::api::{JobReport, JobsPage, Submission, Submitted};
 use proto::failure::FailureKind;
-use proto::job::{JobId, JobSpec, Outcome, Priority, UnsafeNames};
+use proto::job::JobId;
 use proto::limits::API_BODY_BYTES_MAX;
-use proto::location::{Location, Source};
 use proto::view::{JobView, NodeView};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use crate::actor::Refusal;
 use crate::handle::Coordinator;
 use crate::problem::Problem;
+use crate::roster::JobRequest;
 
 /// How long a request may take, its body included: a coordinator that sorts a million names answers late.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
-
-/// [`JobSpec`] as a caller writes it: what has a usual value may be left out, and what is not known is refused.
-#[derive(Deserialize)]
-#[serde(remote = "JobSpec", deny_unknown_fields)]
-struct Submission {
-    sources: Vec<Source>,
-    destination: Location,
-    #[serde(default)]
-    include: Vec<String>,
-    #[serde(default)]
-    exclude: Vec<String>,
-    #[serde(default)]
-    strip_prefix: Option<String>,
-    #[serde(default)]
-    no_overwrite: bool,
-    #[serde(default)]
-    part_bytes: Option<u64>,
-    #[serde(default)]
-    unsafe_names: UnsafeNames,
-    #[serde(default)]
-    priority: Priority,
-}
-
-#[derive(Serialize)]
-struct Submitted {
-    id: JobId,
-}
 
 #[derive(Serialize)]
 struct Health {
@@ -110,43 +84,37 @@ async fn submit(
         }
         status => Problem::new(status, FailureKind::BadRequest, refused.body_text()),
     })?;
-    let mut json = serde_json::Deserializer::from_slice(&body);
-    let spec = Submission::deserialize(&mut json).and_then(|spec| json.end().map(|()| spec));
-    let spec = spec.map_err(|error| {
-        let detail = format!("this is no job: {error}");
-        Problem::new(StatusCode::BAD_REQUEST, FailureKind::BadRequest, detail)
-    })?;
-    let mut job = coordinator.submit(spec);
-    // Whatever ends it at once has ended it before this is answered.
-    let outcome = match coordinator.job(job.id).await {
-        Some(view) => view.outcome,
-        None => Some(job.outcome().await),
-    };
-    match outcome {
-        Some(Outcome::Failed { failure, .. }) => Err(failure.into()),
-        _ => Ok((StatusCode::ACCEPTED, Json(Submitted { id: job.id })).into_response()),
+    let bad = |why: String| Problem::new(StatusCode::BAD_REQUEST, FailureKind::BadRequest, why);
+    let submission = serde_json::from_slice::<Submission>(&body);
+    let submission = submission.map_err(|error| bad(format!("this is no job: {error}")))?;
+    let spec = submission.spec().map_err(|error| bad(error.to_string()))?;
+    match coordinator.request(JobRequest::new(spec)).await {
+        Ok(submitted) => Ok((StatusCode::ACCEPTED, Json(submitted)).into_response()),
+        Err(Refusal::Job(failure)) => Err(failure.into()),
+        Err(_) => Err(Problem::unavailable("the coordinator is stopping: try again")),
     }
 }
 
-async fn jobs(State(coordinator): State<Coordinator>) -> Json<Vec<JobView>> {
-    Json(coordinator.jobs().await)
+async fn jobs(State(coordinator): State<Coordinator>) -> Result<Json<JobsPage>, Problem> {
+    let (jobs, next) = coordinator.jobs_before(u64::MAX, 1_000, |_| true).await.ok_or_else(gone)?;
+    Ok(Json(JobsPage { jobs, next: next.map(|next| next.to_string()) }))
 }
 
 async fn job(State(coordinator): State<Coordinator>, Named(id): Named) -> Result<Json<JobView>, Problem> {
-    coordinator.job(id).await.map(Json).ok_or_else(|| unknown(id))
+    coordinator.job(id).await.ok_or_else(gone)?.map(Json).ok_or_else(|| unknown(id))
 }
 
 async fn cancel(State(coordinator): State<Coordinator>, Named(id): Named) -> Result<Response, Problem> {
-    coordinator.job(id).await.ok_or_else(|| unknown(id))?;
+    coordinator.job(id).await.ok_or_else(gone)?.ok_or_else(|| unknown(id))?;
     coordinator.cancel(id);
-    Ok((StatusCode::ACCEPTED, Json(Submitted { id })).into_response())
+    Ok((StatusCode::ACCEPTED, Json(Submitted { id, is_new: false })).into_response())
 }
 
 async fn report(
     State(coordinator): State<Coordinator>,
     Named(id): Named,
-) -> Result<Json<Explanation>, Problem> {
-    coordinator.explanation(id).await.map(Json).ok_or_else(|| unknown(id))
+) -> Result<Json<JobReport>, Problem> {
+    coordinator.report(id).await.ok_or_else(gone)?.map(Json).ok_or_else(|| unknown(id))
 }
 
 async fn nodes(State(coordinator): State<Coordinator>) -> Result<Json<Vec<NodeView>>, Problem> {

@@ -4,22 +4,25 @@ use std::time::Duration;
 
 use coordinator::machine::{Event, Settings};
 use coordinator::scheduler::NodeId;
+use proto::api::{JobReport, Submitted};
 use proto::explain::Explanation;
 use proto::failure::{Failure, FailureKind};
 use proto::job::{JobId, JobSpec, Outcome, Progress};
 use proto::limits::{ORDERS_PENDING_MAX, SESSION_QUEUE_MESSAGES};
 use proto::report::Report;
 use proto::session::{Hello, Order};
+use proto::timeline::Timeline;
 use proto::view::{JobView, NodeView};
 use proto_s3::S3;
 use ractor::{Actor, ActorRef, SpawnErr};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
-use crate::actor::{CoordinatorActor, Message, Start, State};
+use crate::actor::{CoordinatorActor, Message, Refusal, Start, State};
 use crate::journal::Journal;
 use crate::member::{Member, Orders};
 use crate::pump::pump;
+use crate::roster::{JobRequest, Sight};
 
 /// How often the machine is told that time has passed.
 const TICK: Duration = Duration::from_millis(500);
@@ -92,19 +95,39 @@ impl Coordinator {
         let _ = self.actor.cast(Message::Event(event));
     }
 
-    /// Submits a job.
+    /// Submits a job. Should it be refused, that is its outcome.
     #[must_use]
     pub fn submit(&self, spec: JobSpec) -> Job {
-        let id = JobId(rand::random());
-        let (ended, outcome) = oneshot::channel();
+        let request = JobRequest::new(spec);
+        let id = request.id;
+        let ((reply, _), (ended, outcome)) = (oneshot::channel(), oneshot::channel());
         // If the coordinator is gone, `ended` is dropped and the outcome says so.
-        let _ = self.actor.cast(Message::Submit(id, Box::new(spec), ended));
+        let _ = self.actor.cast(Message::Submit(Box::new(request), reply, ended));
         Job { id, outcome }
+    }
+
+    /// Submits a job that others may ask for afterwards.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn request(&self, request: JobRequest) -> Result<Submitted, Refusal> {
+        let ((reply, answer), (ended, _)) = (oneshot::channel(), oneshot::channel());
+        let submitted = self.actor.cast(Message::Submit(Box::new(request), reply, ended));
+        submitted.map_err(|_| Refusal::Stopping)?;
+        answer.await.unwrap_or(Err(Refusal::Stopping))
     }
 
     /// Asks for a job to be ended; its outcome tells when nothing of it is left.
     pub fn cancel(&self, id: JobId) {
         self.tell(Event::Cancelled(id));
+    }
+
+    /// Asks for a node to finish or hand back what it has, and to leave. `None` when there is no node of that name.
+    pub async fn dismiss(&self, name: &str) -> Option<NodeView> {
+        let name = name.to_owned();
+        let (node, view) = self.look(move |state| state.machine.node(&name)).await??;
+        self.tell(Event::Dismissed(node));
+        Some(view)
     }
 
     /// How far a job has come; `None` when it has ended.
@@ -113,19 +136,44 @@ impl Coordinator {
     }
 
     /// A job that has not ended, or is one of the last [`JOBS_REMEMBERED`](proto::limits::JOBS_REMEMBERED) that
-    /// have.
-    pub async fn job(&self, id: JobId) -> Option<JobView> {
-        self.look(move |state| state.job(id)).await.flatten()
+    /// have. The outer `None` when the coordinator is gone.
+    pub async fn job(&self, id: JobId) -> Option<Option<JobView>> {
+        self.look(move |state| state.job(id)).await
     }
 
-    /// All jobs that have not ended, and those remembered, the last that ended first.
-    pub async fn jobs(&self) -> Vec<JobView> {
-        self.look(|state| state.jobs()).await.unwrap_or_default()
+    /// Jobs submitted before the one of this number that are `wanted`, the last first, as many as are asked for;
+    /// with the number to go on from, if there are more. `None` when the coordinator is gone.
+    pub async fn jobs_before(
+        &self,
+        number: u64,
+        most: usize,
+        wanted: impl Fn(&JobView) -> bool + Send + 'static,
+    ) -> Option<(Vec<JobView>, Option<u64>)> {
+        self.look(move |state| state.jobs_before(number, most, wanted)).await
+    }
+
+    /// A job to be watched until it has ended; what is seen changes about twice a second. The outer `None` when the
+    /// coordinator is gone.
+    pub async fn watch(&self, id: JobId) -> Option<Option<watch::Receiver<Sight>>> {
+        let (reply, answer) = oneshot::channel();
+        self.actor.cast(Message::Watch(id, reply)).ok()?;
+        answer.await.ok()
     }
 
     /// Why a job went as it did, or has gone so far; `None` when it is forgotten.
     pub async fn explanation(&self, id: JobId) -> Option<Explanation> {
         self.look(move |state| state.explanation(id)).await.flatten()
+    }
+
+    /// Who worked at what when; `None` when it is forgotten. The outer `None` when the coordinator is gone.
+    pub async fn timeline(&self, id: JobId) -> Option<Option<Timeline>> {
+        self.look(move |state| state.timeline(id)).await
+    }
+
+    /// What there is to report of a job without its entries; `None` when it is forgotten. The outer `None` when the
+    /// coordinator is gone.
+    pub async fn report(&self, id: JobId) -> Option<Option<JobReport>> {
+        self.look(move |state| state.report(id)).await
     }
 
     /// The nodes there are, by their names; `None` when the coordinator is gone.

@@ -13,12 +13,15 @@ mod member;
 mod problem;
 mod pump;
 mod questions;
+mod roster;
 mod serve;
 mod session;
 mod sessions;
 
+pub use actor::Refusal;
 pub use create::exists;
 pub use handle::{Coordinator, Job, Session};
 pub use journal::{Journal, Recovered, StateLocation};
 pub use questions::list_page;
+pub use roster::{CallbackTarget, Fingerprint, JobRequest, Sight};
 pub use serve::{Ready, ServeError, ServeOptions, serve};

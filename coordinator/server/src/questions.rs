@@ -2,7 +2,7 @@
 
 use coordinator::machine::{Event, Question};
 use proto::crc::{StoredChecksum, StoredKind};
-use proto::failure::{Failure, S3ErrorKind};
+use proto::failure::{Failure, FailureKind, S3ErrorKind};
 use proto::job::JobId;
 use proto::listing::{Page, SourceObject};
 use proto::location::{Location, Source};
@@ -49,6 +49,9 @@ pub async fn list_page(s3: &S3, index: u16, source: &Source, from: Option<&str>)
             Ok(with_retries(async || s3.list_page(index, bucket, prefix, from).await).await?)
         }
         Source::Object(location) => single(s3, index, location).await,
+        Source::Manifest { location, .. } => {
+            Err(Failure::new(FailureKind::Internal, format!("{location} cannot be read yet")))
+        }
     }
 }
 
@@ -69,11 +72,12 @@ async fn single(s3: &S3, index: u16, location: &Location) -> Result<Page, Failur
     })?;
     let object = SourceObject {
         source: index,
+        bucket: 0,
         stored: head.stored.map_or(StoredKind::None, StoredChecksum::kind),
         key: location.key.as_str().into(),
         size: head.size,
         etag: head.etag,
         modified: head.modified,
     };
-    Ok(Page { objects: vec![object], next: None })
+    Ok(Page { objects: vec![object], buckets: vec![location.bucket.clone()], next: None })
 }

@@ -274,6 +274,7 @@ fn bytes_of(order: &Order) -> usize {
         }
         Order::Revoke(attempts) => attempts.len(),
         Order::Cancel(_) => 1,
+        Order::Drain => 0,
         Order::Warm(_, buckets) => buckets.len(),
         Order::Pace(paces) => paces.len(),
     };

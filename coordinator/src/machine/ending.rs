@@ -2,12 +2,41 @@
 
 use proto::explain::Explanation;
 use proto::failure::{Failure, FailureKind};
-use proto::job::{JobId, JobSpec, Outcome, Progress, Stage};
+use proto::job::{JobId, Outcome, Stage};
+use proto::plan::Plan;
+use proto::requests::RequestCounts;
 use proto::session::Order;
-use proto::view::{Ended, JobView};
+use proto::timeline::Timeline;
+use proto::view::JobView;
 
-use super::{Effect, Machine, Question};
+use super::{Effect, Machine, Question, Waiting};
 use crate::job::{Job, UploadState};
+
+/// A job that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The job, with its outcome.
+    pub view: JobView,
+    /// Who did what, and why.
+    pub explanation: Explanation,
+    /// Who did what when.
+    pub timeline: Timeline,
+    /// Requests to S3 for it, as far as nodes have told.
+    pub requests: RequestCounts,
+    /// Objects left out because their names are unsafe, up to `SKIPPED_MAX`, and why.
+    pub skipped: Vec<String>,
+    /// What was archived, if it was.
+    pub archive: Option<Archive>,
+}
+
+/// What was archived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Archive {
+    /// Its plan.
+    pub plan: Plan,
+    /// CRC-32 of each entry.
+    pub crc32: Vec<u32>,
+}
 
 impl Machine {
     pub(super) fn completed(&mut self, id: JobId, result: Result<String, Failure>) {
@@ -32,7 +61,7 @@ impl Machine {
         let cancelled = Failure::new(FailureKind::Cancelled, "the job was cancelled");
         let place = self.waiting.iter().find(|(_, waiting)| waiting.id == id).map(|(place, _)| *place);
         match place.and_then(|place| self.waiting.remove(&place)) {
-            Some(waiting) => self.never_begun(id, waiting.spec, cancelled),
+            Some(waiting) => self.never_begun(&waiting, cancelled),
             None => self.fail(id, cancelled),
         }
     }
@@ -81,22 +110,32 @@ impl Machine {
         // What is still in flight are attempts that another outran.
         let busy = self.scheduler.busy_with(|attempt| attempt.job == job.id);
         self.effects.extend(busy.map(|node| Effect::Order(node, Order::Cancel(job.id))));
-        let view = JobView { outcome: Some(outcome), ..job.view() };
+        self.counters.ended(&outcome);
+        let is_completed = matches!(outcome, Outcome::Completed(_));
+        let view = job.view().ended(outcome);
         let explanation = job.story.explain(job.id);
-        self.effects.push(Effect::Finish(Box::new(Ended { view, explanation })));
+        let timeline = job.chart.timeline(self.now_ms - job.submitted_ms);
+        let skipped = job.planner.skipped().first.clone();
+        let crc32 = job.ledger.into_crc32();
+        let archive = is_completed.then(|| Archive { plan: job.planner.into_plan(), crc32 });
+        let requests = job.requests;
+        let ended = Ended { view, explanation, timeline, requests, skipped, archive };
+        self.effects.push(Effect::Finish(Box::new(ended)));
         self.begin_waiting();
     }
 
     /// Ends a job of which nothing came into being.
-    pub(super) fn never_begun(&mut self, id: JobId, spec: JobSpec, failure: Failure) {
-        let view = JobView {
-            id,
-            destination: spec.destination,
-            priority: spec.priority,
-            progress: Progress::default(),
-            outcome: Some(Outcome::Failed { failure, left_behind: Vec::new() }),
+    pub(super) fn never_begun(&mut self, waiting: &Waiting, failure: Failure) {
+        let outcome = Outcome::Failed { failure, left_behind: Vec::new() };
+        self.counters.ended(&outcome);
+        let ended = Ended {
+            view: waiting.view().ended(outcome),
+            explanation: Explanation::of_nothing(waiting.id),
+            timeline: Timeline::default(),
+            requests: RequestCounts::default(),
+            skipped: Vec::new(),
+            archive: None,
         };
-        let explanation = Explanation { job: id, nodes: Vec::new(), decisions: Vec::new(), untold: 0 };
-        self.effects.push(Effect::Finish(Box::new(Ended { view, explanation })));
+        self.effects.push(Effect::Finish(Box::new(ended)));
     }
 }

@@ -6,10 +6,12 @@ use proto::explain::What;
 use proto::failure::{Failure, FailureKind};
 use proto::job::{JobId, Stage};
 use proto::limits::{HEARTBEAT_MS, PART_LOSSES_MAX, SILENCE_MS, SUSPECT_MS};
+use proto::part::{Effort, PartReturned};
 use proto::report::Report;
 use proto::session::{Hello, Order};
+use proto::timeline::End;
 
-use super::{Effect, Machine};
+use super::{Effect, Heard, Machine};
 use crate::scheduler::{NodeId, Queued};
 
 /// Ticks further apart than this mean that the coordinator itself did not run, in milliseconds: it must not
@@ -22,9 +24,10 @@ impl Machine {
     pub(super) fn node_joined(&mut self, node: NodeId, hello: Hello) {
         let name = hello.name.clone();
         self.scheduler.join(node, hello, self.now_ms);
-        self.reported_ms.insert(node, self.now_ms);
+        self.heard.insert(node, Heard { at_ms: self.now_ms, ..Heard::default() });
+        self.counters.nodes_joined += 1;
         self.stirred.insert(node);
-        let paces = self.governor.paces(node, self.reported_ms.len());
+        let paces = self.governor.paces(node, self.heard.len());
         if !paces.is_empty() {
             self.effects.push(Effect::Order(node, Order::Pace(paces)));
         }
@@ -38,24 +41,29 @@ impl Machine {
         let Report { done, failed, returned, mut vitals } = report;
         for done in &done {
             if self.scheduler.settle(node, done.id) {
+                let is_first =
+                    self.jobs.get(&done.id.job).is_some_and(|job| !job.ledger.is_done(done.id.part));
+                self.chart(done.id, if is_first { End::Done } else { End::Dropped }, done.effort);
                 self.part_done(node, done);
             }
         }
         for failed in failed {
             if self.scheduler.settle(node, failed.id) {
+                self.chart(failed.id, End::Failed, failed.effort);
                 self.part_failed(node, failed);
             }
         }
-        for attempt in returned {
+        for PartReturned { id: attempt, effort } in returned {
             if self.scheduler.settle(node, attempt) {
+                self.chart(attempt, End::Dropped, effort);
                 self.part_returned(node, attempt);
             }
         }
-        let Some(since_ms) = self.reported_ms.insert(node, self.now_ms) else {
-            // It is not, or no longer, one of ours.
-            self.reported_ms.remove(&node);
-            return;
-        };
+        // It may not, or no longer, be one of ours.
+        let Some(heard) = self.heard.get_mut(&node) else { return };
+        let now = Heard { at_ms: self.now_ms, requests: vitals.requests };
+        let Heard { at_ms: since_ms, requests: before } = std::mem::replace(heard, now);
+        self.counters.requests = self.counters.requests.plus(&vitals.requests.since(&before));
         let throttled = std::mem::take(&mut vitals.throttled);
         self.governor.heard(node, throttled, since_ms, self.scheduler.at_work(), self.now_ms);
         let queued = self.scheduler.heard(node, vitals, self.now_ms);
@@ -84,15 +92,17 @@ impl Machine {
         let name = self.scheduler.name(node).to_owned();
         let left = self.scheduler.leave(node);
         self.governor.leave(node);
-        self.reported_ms.remove(&node);
+        self.heard.remove(&node);
         self.stirred.remove(&node);
         for (id, index) in left.queued {
             if let Some(job) = self.jobs.get_mut(&id) {
                 job.ledger.unqueue(index.index);
             }
         }
+        self.counters.nodes_lost += u64::from(!left.attempts.is_empty());
         let mut lost: BTreeMap<JobId, u64> = BTreeMap::new();
         for attempt in left.attempts {
+            self.chart(attempt, End::Lost, Effort::default());
             *lost.entry(attempt.job).or_default() += 1;
             let Some(job) = self.jobs.get_mut(&attempt.job) else { continue };
             job.ledger.give_back(attempt.part);
@@ -128,6 +138,7 @@ impl Machine {
                 self.node_silent(node, silent_ms);
             }
         }
+        self.jobs.values_mut().for_each(|job| job.tick(since_ms));
         let idle = self.scheduler.survey(since_ms);
         self.stirred.extend(idle);
         for _ in 0..LEVELLED_MAX {

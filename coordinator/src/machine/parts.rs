@@ -10,6 +10,7 @@ use proto::limits::{BATCH_PARTS_MAX, FRAME_BYTES_AIM, PART_ATTEMPTS_MAX, PART_FA
 use proto::part::{PartDone, PartFailed};
 use proto::plan::PartNumber;
 use proto::session::Order;
+use proto::timeline::Origin;
 
 use super::{Effect, Machine, Question};
 use crate::job::UploadState;
@@ -40,6 +41,7 @@ impl Machine {
         let share = job.story.share(self.scheduler.name(node));
         share.parts += 1;
         share.bytes += done.crc.bytes;
+        self.counters.bytes_done += done.crc.bytes;
         self.drop_rivals(node, done.id);
         let Some(job) = self.jobs.get_mut(&id) else { return };
         if job.stage == Stage::Transferring && job.ledger.is_complete() {
@@ -61,6 +63,7 @@ impl Machine {
         }
         if rivals.iter().all(|(_, attempt)| attempt.attempt < done.attempt) {
             job.story.share(self.scheduler.name(node)).hedges_won += 1;
+            self.counters.hedges_won += 1;
         }
         let node = self.scheduler.name(node).to_owned();
         self.tell(done.job, What::Won { part: done.part, node });
@@ -161,14 +164,14 @@ impl Machine {
 
     /// Makes an attempt of what the scheduler chose; `None` if that is not needed any more.
     fn attempt(&mut self, node: NodeId, next: Next) -> Option<(Assignment, Upload)> {
-        let (id, index, cost_bytes, slow) = match next {
-            Next::Queued(id, part) => (id, part.index, part.cost_bytes, None),
+        let (id, index, cost_bytes, origin, slow) = match next {
+            Next::Queued(id, part) => (id, part.index, part.cost_bytes, Origin::Granted, None),
             Next::Stolen(stolen) => {
                 self.tell_theft(&stolen);
-                (stolen.job, stolen.part.index, stolen.part.cost_bytes, None)
+                (stolen.job, stolen.part.index, stolen.part.cost_bytes, Origin::Stolen, None)
             }
             Next::Hedge { attempt, cost_bytes, slow, .. } => {
-                (attempt.job, attempt.part.index(), cost_bytes, Some((slow, attempt)))
+                (attempt.job, attempt.part.index(), cost_bytes, Origin::Hedge, Some((slow, attempt)))
             }
         };
         let begun = self.jobs.get_mut(&id).filter(|job| job.is_granting()).and_then(|job| {
@@ -191,15 +194,25 @@ impl Machine {
             (Ok(_), _) => return None,
         };
         let attempt = AttemptId { job: id, part: PartNumber::from_index(index), attempt: number };
+        job.chart.granted(attempt, self.scheduler.name(node), origin, self.now_ms - job.submitted_ms);
+        let trace = job.spec.trace;
         self.scheduler.grant(node, attempt, cost_bytes, self.now_ms);
+        self.count_grant(origin);
         if let Some((slow, other)) = slow {
             self.scheduler.contest(slow, other, Some((node, attempt)));
             self.tell_hedge(node, &next);
         }
-        Some((Assignment { id: attempt, work }, upload))
+        Some((Assignment { id: attempt, work, trace }, upload))
+    }
+
+    fn count_grant(&mut self, origin: Origin) {
+        self.counters.attempts_granted += 1;
+        self.counters.attempts_stolen += u64::from(origin == Origin::Stolen);
+        self.counters.attempts_hedged += u64::from(origin == Origin::Hedge);
     }
 
     pub(super) fn tell_theft(&mut self, stolen: &Stolen) {
+        self.counters.parts_stolen += 1;
         let thief = self.scheduler.name(stolen.thief).to_owned();
         let victim = self.scheduler.name(stolen.victim).to_owned();
         let Some(job) = self.jobs.get_mut(&stolen.job) else { return };

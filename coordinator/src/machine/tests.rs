@@ -10,7 +10,7 @@ use proto::crc::{Crc, StoredKind};
 use proto::job::Outcome;
 use proto::limits::{MIB, PART_ATTEMPTS_MAX, PART_BYTES_MIN};
 use proto::listing::{Etag, SourceObject};
-use proto::part::{PartDone, PartFailed};
+use proto::part::{Effort, PartDone, PartFailed};
 use proto::plan::{PartWork, Piece};
 
 use super::*;
@@ -38,6 +38,7 @@ fn content(key: &str, range: std::ops::Range<u64>) -> Vec<u8> {
 fn object(source: u16, key: &str, size: u64) -> SourceObject {
     SourceObject {
         source,
+        bucket: 0,
         stored: StoredKind::None,
         key: key.into(),
         size,
@@ -160,13 +161,13 @@ impl World {
                 Effect::Order(node, Order::Revoke(attempts)) => {
                     self.revoked.extend(attempts.into_iter().map(|attempt| (node, attempt)));
                 }
-                Effect::Order(_, Order::Warm(..) | Order::Pace(_)) => {}
+                Effect::Order(_, Order::Warm(..) | Order::Pace(_) | Order::Drain) => {}
                 Effect::Drop(node) => self.dropped.push(node),
                 Effect::Refuse(_, failure) => {
                     self.outcome = Some(Outcome::Failed { failure, left_behind: Vec::new() });
                 }
                 Effect::Finish(ended) => {
-                    let Ended { view, explanation } = *ended;
+                    let Ended { view, explanation, .. } = *ended;
                     assert!(self.outcome.is_none(), "a job ends once");
                     self.outcome = view.outcome;
                     self.explanation = Some(explanation);
@@ -195,7 +196,7 @@ impl World {
                 let pages = self.pages.entry(index).or_default();
                 let objects = pages.pop_front().unwrap_or_default();
                 let next = (!pages.is_empty()).then(|| "more".to_owned());
-                self.event(Event::Listed(JOB, index, Ok(Page { objects, next })));
+                self.event(Event::Listed(JOB, index, Ok(Page { objects, buckets: vec!["in".into()], next })));
             }
             Question::Create(_, destination, _) => {
                 self.event(Event::UploadCreated(JOB, Ok(Upload { destination, upload_id: "u".into() })));
@@ -225,6 +226,7 @@ impl World {
             etag: format!("etag{}", assignment.id.part),
             crc: Crc::of(&bytes),
             bodies,
+            effort: Effort::default(),
         };
         self.uploaded.insert(assignment.id.part.0, bytes);
         self.report(node, Report { done: vec![done], ..Report::default() });
@@ -237,7 +239,11 @@ impl World {
 
     fn fail_oldest(&mut self, kind: FailureKind) {
         let (node, assignment) = self.held.pop_front().expect("something is in flight");
-        let failed = vec![PartFailed { id: assignment.id, failure: Failure::new(kind, "it broke") }];
+        let failed = vec![PartFailed {
+            id: assignment.id,
+            failure: Failure::new(kind, "it broke"),
+            effort: Effort::default(),
+        }];
         self.report(node, Report { failed, ..Report::default() });
     }
 
@@ -327,7 +333,13 @@ fn a_repeated_report_changes_nothing() {
     while world.answer() {}
     let (node, assignment) = world.held.front().cloned().expect("something is in flight");
     let (bytes, bodies) = execute(&assignment.work);
-    let done = PartDone { id: assignment.id, etag: "other".into(), crc: Crc::of(&bytes), bodies };
+    let done = PartDone {
+        id: assignment.id,
+        etag: "other".into(),
+        crc: Crc::of(&bytes),
+        bodies,
+        effort: Effort::default(),
+    };
     world.work();
     for _ in 0..3 {
         world.report(node, Report { done: vec![done.clone()], ..Report::default() });

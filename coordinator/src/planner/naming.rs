@@ -42,6 +42,8 @@ impl Naming {
             (Some(strip), _) => strip.clone(),
             (None, Source::Prefix { prefix, .. }) => folder(prefix).to_owned(),
             (None, Source::Object(location)) => folder(&location.key).to_owned(),
+            // The objects of a manifest have no folder in common that anybody named.
+            (None, Source::Manifest { .. }) => String::new(),
         });
         Ok(Self {
             strips: strips.collect(),

@@ -87,6 +87,10 @@ impl Node {
         }
     }
 
+    pub(super) fn queued_parts(&self) -> u64 {
+        self.queues.values().map(|queue| queue.len() as u64).sum()
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.hello.name
     }

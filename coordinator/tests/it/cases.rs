@@ -11,7 +11,7 @@ use proto::job::{JobId, JobSpec, UnsafeNames};
 use proto::limits::{FETCH_BYTES, MIB, PART_BYTES_MIN, body_budget_bytes, part_bytes_cap};
 use proto::listing::{Etag, SourceObject};
 use proto::location::{Location, Source};
-use proto::part::PartDone;
+use proto::part::{Effort, PartDone};
 use proto::plan::{PartNumber, PartWork, Piece, Plan};
 
 /// Steele, Lea and Flood's generator: small, and the same everywhere.
@@ -57,7 +57,7 @@ pub(crate) fn spec(part_bytes: Option<u64>) -> JobSpec {
 pub(crate) fn object(key: &str, size: u64) -> SourceObject {
     let etag = Etag::parse(&format!("{:032x}", u64::from(Crc::of(key.as_bytes()).value) << 20 | size >> 44));
     let stored = if size % 2 == 1 { StoredKind::Crc32 } else { StoredKind::Crc64Nvme };
-    SourceObject { source: 0, stored, key: key.into(), size, etag, modified: 1_700_000_001 }
+    SourceObject { source: 0, bucket: 0, stored, key: key.into(), size, etag, modified: 1_700_000_001 }
 }
 
 /// Objects of these sizes, in key order, each with a name of five bytes: a local header of 44 bytes, 64
@@ -137,13 +137,14 @@ impl Case {
     fn grant(&self, plan: &Plan, ledger: &mut Ledger) -> Option<(usize, PartWork)> {
         let (index, _) = ledger.next_ready()?;
         let attempt = ledger.grant(index)?;
-        let work = part_work(plan, ledger, &self.spec.sources, index);
+        let work = part_work(plan, ledger, index);
         let crc = |bytes| Crc::known(index as u32, bytes);
         let done = PartDone {
             id: AttemptId { job: JobId(1), part: PartNumber::from_index(index), attempt },
             etag: "etag".into(),
             crc: crc(work.bytes),
             bodies: work.bodies.iter().map(|body| crc(body.object_bytes)).collect(),
+            effort: Effort::default(),
         };
         ledger.record(plan, &done).expect("the report is true to the plan");
         Some((index, work))

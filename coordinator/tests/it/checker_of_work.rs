@@ -1,6 +1,6 @@
 //! The checker of a part's work, held against damaged work.
 
-use super::cases::{Case, object, spec};
+use super::cases::{Case, object};
 use coordinator::ledger::Ledger;
 use coordinator::plan_check::Fault as F;
 use coordinator::plan_check::Record::{CentralHeader, LocalHeader};
@@ -19,7 +19,7 @@ fn sound() -> (Plan, Vec<PartWork>) {
     let mut ledger = Ledger::default();
     ledger.grow(&plan);
     let mut works: Vec<PartWork> =
-        (0..plan.parts.len()).map(|index| part_work(&plan, &ledger, &spec(None).sources, index)).collect();
+        (0..plan.parts.len()).map(|index| part_work(&plan, &ledger, index)).collect();
     assert_eq!(works.len(), 3);
     works[0].bodies[1].rest = Crc::known(7, plan.parts[1].size());
     (plan, works)

@@ -8,7 +8,7 @@ use proto::batch::AttemptId;
 use proto::crc::Crc;
 use proto::job::JobId;
 use proto::limits::MIB;
-use proto::part::PartDone;
+use proto::part::{Effort, PartDone};
 use proto::plan::{Entry, PartWork, Piece, Plan};
 
 /// The bytes of a listed object: made of its key, so that no two are alike, and repeating at a length
@@ -85,10 +85,11 @@ fn execute(case: &Case) {
     let mut parts = vec![Vec::new(); plan.parts.len()];
     while let Some((index, _)) = ledger.next_ready() {
         let attempt = ledger.grant(index).expect("it is ready");
-        let work = part_work(&plan, &ledger, &case.spec.sources, index);
+        let work = part_work(&plan, &ledger, index);
         let (part, bodies) = assemble(&work);
         let id = AttemptId { job: JobId(1), part: work.number, attempt };
-        let done = PartDone { id, etag: "etag".into(), crc: Crc::of(&part), bodies };
+        let done =
+            PartDone { id, etag: "etag".into(), crc: Crc::of(&part), bodies, effort: Effort::default() };
         ledger.record(&plan, &done).expect("the report is true to the plan");
         parts[index] = part;
     }

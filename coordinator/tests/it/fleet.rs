@@ -14,7 +14,7 @@ use proto::failure::{Failure, FailureKind};
 use proto::job::{JobId, JobSpec, Outcome, Priority};
 use proto::limits::{HEARTBEAT_MS, MIB, PART_ATTEMPTS_MAX};
 use proto::listing::{Etag, Page, SourceObject};
-use proto::part::{PartDone, PartFailed};
+use proto::part::{Effort, PartDone, PartFailed, PartReturned};
 use proto::plan::PartNumber;
 use proto::report::{Report, Throttled, Vitals};
 use proto::requests::RequestClass;
@@ -80,13 +80,23 @@ impl ToyNode {
         !done.is_empty() || !failed.is_empty() || !returned.is_empty()
     }
 
-    fn finish(&mut self, Assignment { id, work }: Assignment) {
+    fn finish(&mut self, Assignment { id, work, .. }: Assignment) {
         if let Some(kind) = self.fails.pop() {
-            self.report.failed.push(PartFailed { id, failure: Failure::new(kind, BAD_LUCK) });
+            self.report.failed.push(PartFailed {
+                id,
+                failure: Failure::new(kind, BAD_LUCK),
+                effort: Effort::default(),
+            });
             return;
         }
         let bodies = work.bodies.iter().map(|body| Crc::known(0, body.object_bytes)).collect();
-        self.report.done.push(PartDone { id, etag: "e".into(), crc: Crc::known(0, work.bytes), bodies });
+        self.report.done.push(PartDone {
+            id,
+            etag: "e".into(),
+            crc: Crc::known(0, work.bytes),
+            bodies,
+            effort: Effort::default(),
+        });
     }
 
     fn obey(&mut self, order: Order) {
@@ -103,12 +113,12 @@ impl ToyNode {
             Order::Revoke(attempts) => {
                 self.held.retain(|(assignment, _)| !attempts.contains(&assignment.id));
                 let failure = Failure::new(FailureKind::Denied, BAD_LUCK);
-                let fail = |id| PartFailed { id, failure: failure.clone() };
+                let fail = |id| PartFailed { id, failure: failure.clone(), effort: Effort::default() };
                 self.report.failed.extend(attempts.into_iter().map(fail));
                 self.fails.pop();
             }
             Order::Cancel(job) => self.give_up(|id, _| id.job == job),
-            Order::Warm(..) | Order::Pace(_) => {}
+            Order::Warm(..) | Order::Pace(_) | Order::Drain => {}
         }
     }
 
@@ -118,7 +128,10 @@ impl ToyNode {
         };
         let (gone, held): (Vec<_>, Vec<_>) = std::mem::take(&mut self.held).into_iter().partition(gone);
         self.held = held;
-        self.report.returned.extend(gone.into_iter().map(|(assignment, _)| assignment.id));
+        self.report.returned.extend(
+            gone.into_iter()
+                .map(|(assignment, _)| PartReturned { id: assignment.id, effort: Effort::default() }),
+        );
     }
 
     fn take_report(&mut self) -> Report {
@@ -230,13 +243,22 @@ impl Fleet {
                 let (count, size) = self.jobs[&job];
                 let object = |number: u64| SourceObject {
                     source: index,
+                    bucket: 0,
                     stored: StoredKind::None,
                     key: format!("photos/{number:07}").into(),
                     size,
                     etag: Etag::parse("e"),
                     modified: 1_700_000_000,
                 };
-                Event::Listed(job, index, Ok(Page { objects: (0..count).map(object).collect(), next: None }))
+                Event::Listed(
+                    job,
+                    index,
+                    Ok(Page {
+                        objects: (0..count).map(object).collect(),
+                        buckets: vec!["in".into()],
+                        next: None,
+                    }),
+                )
             }
             Question::Create(job, destination, _) => {
                 Event::UploadCreated(job, Ok(Upload { destination, upload_id: "u".into() }))
@@ -265,7 +287,7 @@ impl Fleet {
         for done in &report.done {
             self.there.insert((done.id.job, done.id.part));
         }
-        for PartFailed { id, failure } in &report.failed {
+        for PartFailed { id, failure, .. } in &report.failed {
             if failure.kind == FailureKind::Corrupt {
                 // Parts of the same object may have to be made again.
                 self.there.retain(|(job, _)| *job != id.job);
@@ -551,7 +573,7 @@ fn an_attempt_that_fails_after_another_came_first_fails_nothing() {
     fleet.join(1, 100.0 * MB_PER_S);
     let id = outrun(&mut fleet, 0);
     let failure = Failure::new(FailureKind::Denied, "credentials expired");
-    fleet.node(0).report.failed.push(PartFailed { id, failure });
+    fleet.node(0).report.failed.push(PartFailed { id, failure, effort: Effort::default() });
     fleet.run();
 }
 

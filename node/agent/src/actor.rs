@@ -12,7 +12,7 @@ use node::tally::Tally;
 use node::window::{Cost, Window};
 use proto::batch::{Assignment, AttemptId, Batch, Upload};
 use proto::failure::{Failure, FailureKind};
-use proto::part::PartDone;
+use proto::part::{Effort, PartDone, PartFailed, PartReturned};
 use proto::report::{Report, Vitals};
 use proto::session::Order;
 use proto_s3::S3;
@@ -164,6 +164,8 @@ impl State {
             }
             Order::Warm(job, buckets) => self.warmth.announce(job, buckets, self.concurrency.level()),
             Order::Pace(paces) => self.requests.pace(paces),
+            // Whoever holds the session has it drain, and then leave.
+            Order::Drain => {}
         }
     }
 
@@ -173,7 +175,7 @@ impl State {
             self.warmth.over(assignment.id.job);
             if self.is_draining {
                 // It was sent before the coordinator knew.
-                self.reporting.answers.push(Answer::Returned(assignment.id));
+                self.reporting.answers.push(never_begun(assignment.id));
             } else if self.tally.hold(assignment.id, assignment.work.bytes) {
                 self.window.queue(upload.clone(), assignment);
             }
@@ -187,7 +189,7 @@ impl State {
         }
         for id in self.window.surrender(is_gone) {
             self.tally.release(id);
-            self.reporting.answers.push(Answer::Returned(id));
+            self.reporting.answers.push(never_begun(id));
         }
     }
 
@@ -197,7 +199,7 @@ impl State {
         self.reporting.is_due = true;
         for id in self.window.surrender(|_| true) {
             self.tally.release(id);
-            self.reporting.answers.push(Answer::Returned(id));
+            self.reporting.answers.push(never_begun(id));
         }
     }
 
@@ -227,7 +229,7 @@ impl State {
         actor: ActorRef<Message>,
     ) -> Running {
         let id = assignment.id;
-        let meter = Arc::new(Meter::default());
+        let meter = Arc::new(Meter::start());
         let transfer =
             tokio::spawn(make(Arc::clone(&self.requests), Arc::clone(&meter), upload, assignment, buffer));
         let handle = Transfer::new(transfer.abort_handle());
@@ -248,9 +250,11 @@ impl State {
     }
 
     fn ended(&mut self, Ended { id, cost, result, buffer }: Ended) {
+        let mut effort = Effort::default();
         if let Some(running) = self.running.remove(&id) {
             let (fetched, uploaded) = running.meter.read();
             self.tally.note(id, fetched, uploaded);
+            effort = running.meter.effort();
         }
         self.tally.release(id);
         self.window.end(cost);
@@ -261,9 +265,9 @@ impl State {
             Some(Ok(done)) => Answer::Done(done),
             Some(Err(failure)) => {
                 tracing::debug!(attempt = %id, %failure, "attempt failed");
-                Answer::Failed(id, failure)
+                Answer::Failed(PartFailed { id, failure, effort })
             }
-            None => Answer::Returned(id),
+            None => Answer::Returned(PartReturned { id, effort }),
         });
     }
 
@@ -325,6 +329,11 @@ impl State {
             throttled: self.requests.take_throttled(),
         }
     }
+}
+
+/// The answer to an attempt that was dropped before it began.
+fn never_begun(id: AttemptId) -> Answer {
+    Answer::Returned(PartReturned { id, effort: Effort::default() })
 }
 
 impl Reporting {

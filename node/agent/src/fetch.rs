@@ -96,6 +96,7 @@ async fn fill(
     let missing = region.missing();
     let is_whole = missing == (0..body.object_bytes);
     let range = (!is_whole).then(|| missing.clone());
+    meter.gets();
     let answer = requests.s3.get(&body.bucket, &body.key, &body.etag, range).await;
     let mut fetched = requests.heed(&body.bucket, RequestClass::Read, answer)?;
     if fetched.bytes != missing.end - missing.start {
@@ -112,10 +113,16 @@ async fn fill(
 }
 
 /// Compares `crc`, that of the whole object, with what S3 stores.
-pub(crate) async fn check_whole(requests: &Arc<Requests>, body: &Body, crc: Crc) -> Result<(), Failure> {
+pub(crate) async fn check_whole(
+    requests: &Arc<Requests>,
+    meter: &Meter,
+    body: &Body,
+    crc: Crc,
+) -> Result<(), Failure> {
     let location = location(body);
     let head = with_retries(async || {
         let _permit = requests.admit(&body.bucket, RequestClass::Read).await;
+        meter.heads();
         requests.heed(&body.bucket, RequestClass::Read, requests.s3.head(&location).await)
     });
     let head = head.await.map_err(|error| give_up(body, Trouble::S3(error)))?;

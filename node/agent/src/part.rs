@@ -45,10 +45,10 @@ pub(crate) async fn make(
         let bodies = assembler.bodies();
         let checked = fetch_all(&requests, &meter, &bodies, regions, &mut assembler).await?;
         let assembled = assembler.finish();
-        check_bodies(&requests, &bodies, &assembled, &checked).await?;
+        check_bodies(&requests, &meter, &bodies, &assembled, &checked).await?;
         let etag = put(&requests, &meter, &upload, id.part, &assembled).await?;
         let Assembled { bytes, crc, bodies } = assembled;
-        Ok(Made { done: PartDone { id, etag, crc, bodies }, bytes })
+        Ok(Made { done: PartDone { id, etag, crc, bodies, effort: meter.effort() }, bytes })
     }
     .instrument(span)
     .await
@@ -95,13 +95,14 @@ async fn fetch_all(
 /// and the fetch itself did not already bring it.
 async fn check_bodies(
     requests: &Arc<Requests>,
+    meter: &Meter,
     bodies: &[Body],
     assembled: &Assembled,
     confirmed: &[bool],
 ) -> Result<(), Failure> {
     for ((body, crc), confirmed) in bodies.iter().zip(&assembled.bodies).zip(confirmed) {
         if body.stored != StoredKind::None && !confirmed && crc.bytes == body.object_bytes {
-            check_whole(requests, body, *crc).await?;
+            check_whole(requests, meter, body, *crc).await?;
         }
     }
     Ok(())

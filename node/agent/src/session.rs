@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use node::answers::report_bytes;
 use node::redial::Redial;
-use proto::limits::SESSION_QUEUE_MESSAGES;
+use proto::limits::{LEAVE_WITHIN_MS, SESSION_QUEUE_MESSAGES};
 use proto::link::{Link, RESEND_MS};
 use proto::report::Report;
-use proto::session::{FromNode, Hello, SessionId, ToNode, Welcome};
+use proto::session::{FromNode, Hello, Order, SessionId, ToNode, Welcome};
 use proto_s3::S3;
 use proto_session::{DialError, Dialer, dial};
 use ractor::SpawnErr;
@@ -223,8 +223,13 @@ impl<F: Future<Output = Instant>> Run<F> {
                 message = connection.incoming.next() => {
                     let Some(ToNode::Frame(frame)) = message else { return None };
                     held.heard = Instant::now();
+                    let mut is_dismissed = false;
                     for order in held.link.accept(frame, now_ms) {
+                        is_dismissed |= order == Order::Drain;
                         held.node.order(order);
+                    }
+                    if is_dismissed && deadline.is_none() {
+                        self.drain(Instant::now() + Duration::from_millis(LEAVE_WITHIN_MS));
                     }
                     may_have_news = true;
                 }

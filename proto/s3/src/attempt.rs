@@ -92,6 +92,7 @@ impl S3 {
                 target.error(S3ErrorKind::Transient, &reason)
             }
         };
+        self.counts.failed(target.operation, error.kind());
         span.in_scope(|| tracing::debug!(%error, kind = ?error.kind(), "failed"));
         Err(error)
     }

@@ -142,6 +142,12 @@ impl S3 {
         !self.endpoint.starts_with("http://")
     }
 
+    /// The same client, whose requests are counted for themselves as well, but for the connections they go out on.
+    #[must_use]
+    pub fn tallied(&self) -> Self {
+        Self { counts: Arc::new(Counts::part_of(&self.counts)), ..self.clone() }
+    }
+
     /// What has been sent and received so far, by this client and all its clones.
     #[must_use]
     pub fn requests(&self) -> RequestCounts {

@@ -48,13 +48,14 @@ impl S3 {
                 target.malformed(&format!("not an object below the prefix: {:?}", object.key()))
             })
         });
-        Ok(Page { objects: objects.collect::<Result<_, _>>()?, next })
+        Ok(Page { objects: objects.collect::<Result<_, _>>()?, buckets: vec![bucket.to_owned()], next })
     }
 }
 
 fn source_object(source: u16, object: &Object) -> Option<SourceObject> {
     Some(SourceObject {
         source,
+        bucket: 0,
         stored: stored_kind(object),
         key: url_decoded_key(object.key()?)?.into(),
         size: object.size()?.try_into().ok()?,

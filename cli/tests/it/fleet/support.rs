@@ -10,7 +10,8 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::Duration;
 
-use proto::explain::{Decision, Explanation, NodeShare, What};
+use proto::api::{JobReport, JobsPage};
+use proto::explain::{Decision, NodeShare, What};
 use proto::job::{JobId, Outcome, Summary};
 use proto::view::{JobView, NodeState, NodeView};
 use serde::de::DeserializeOwned;
@@ -268,7 +269,7 @@ impl Fleet {
     pub(super) fn running_job(&self) -> JobId {
         let mut found = None;
         until("a job is there", || {
-            let jobs: Vec<JobView> = self.get("v1/jobs");
+            let JobsPage { jobs, .. } = self.get("v1/jobs");
             found = jobs.iter().find(|job| job.outcome.is_none()).map(|job| job.id);
             found.is_some()
         });
@@ -298,7 +299,7 @@ impl Fleet {
     }
 
     /// Who did what for a job.
-    pub(super) fn explain(&self, id: JobId) -> Explanation {
+    pub(super) fn explain(&self, id: JobId) -> JobReport {
         let ended = self.world.start(self.tell(&["explain", &id.to_string()])).wait();
         ended.succeeded();
         parse(&ended.stdout)
@@ -376,13 +377,13 @@ fn resident(pid: u32) -> u64 {
 }
 
 /// A node's share; of one that had nothing to do with the job, an empty one.
-pub(super) fn share(explanation: &Explanation, name: &str) -> NodeShare {
+pub(super) fn share(explanation: &JobReport, name: &str) -> NodeShare {
     explanation.nodes.iter().find(|share| share.name == name).cloned().unwrap_or_default()
 }
 
 /// Panics unless all of these nodes made parts.
 #[track_caller]
-pub(super) fn all_made_parts(explanation: &Explanation, names: &[&str]) {
+pub(super) fn all_made_parts(explanation: &JobReport, names: &[&str]) {
     for name in names {
         assert!(share(explanation, name).parts > 0, "{name} made nothing: {explanation:#?}");
     }
@@ -390,7 +391,7 @@ pub(super) fn all_made_parts(explanation: &Explanation, names: &[&str]) {
 
 /// Panics unless others were seen to take over what a node was not heard of having done.
 #[track_caller]
-pub(super) fn was_relieved(explanation: &Explanation, name: &str) {
+pub(super) fn was_relieved(explanation: &JobReport, name: &str) {
     let of_it = |what: &What| match what {
         What::Silent { node, .. } | What::Lost { node, .. } => node == name,
         What::Hedged { slow, .. } => slow == name,
@@ -401,13 +402,13 @@ pub(super) fn was_relieved(explanation: &Explanation, name: &str) {
 
 /// Decisions of one kind.
 pub(super) fn decisions<'a>(
-    explanation: &'a Explanation,
+    explanation: &'a JobReport,
     wanted: impl Fn(&What) -> bool + 'a,
 ) -> impl Iterator<Item = &'a Decision> {
     explanation.decisions.iter().filter(move |decision| wanted(&decision.what))
 }
 
 /// Whether a decision of this kind was made.
-pub(super) fn decided(explanation: &Explanation, wanted: impl Fn(&What) -> bool) -> bool {
+pub(super) fn decided(explanation: &JobReport, wanted: impl Fn(&What) -> bool) -> bool {
     decisions(explanation, wanted).next().is_some()
 }

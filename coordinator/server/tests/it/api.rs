@@ -21,8 +21,8 @@ async fn a_job_from_submission_to_its_report() {
     world.fill(3, 100);
     let serving = Serving::start(&world).await;
     assert_eq!(serving.get("/healthz").await, (StatusCode::OK, json!({ "status": "ok", "nodes": 0 })));
-    assert_eq!(serving.get("/v1/jobs").await, (StatusCode::OK, json!([])));
-    assert_eq!(serving.get("/v1/nodes").await, (StatusCode::OK, json!([])));
+    assert_eq!(serving.get("/v1/jobs").await, (StatusCode::OK, json!({ "jobs": [] })));
+    assert_eq!(serving.get("/v1/nodes").await, (StatusCode::OK, json!({ "jobs": [] })));
 
     let id = serving.submitted("a.zip").await;
     until(|| !world.twin.uploads().is_empty()).await;
@@ -47,13 +47,13 @@ async fn what_is_not_there() {
     let world = World::new().await;
     let serving = Serving::start(&world).await;
     for path in ["/", "/v2/jobs", "/v1/jobs/0123456789abcdef", "/v1/jobs/0123456789abcdef/report"] {
-        problem(&serving.get(path).await, StatusCode::NOT_FOUND, "NotFound");
+        problem(&serving.get(path).await, StatusCode::NOT_FOUND, "not_found");
     }
     let delete = serving.request(Method::DELETE, "/v1/jobs/0123456789abcdef");
-    problem(&answer(delete).await, StatusCode::NOT_FOUND, "NotFound");
-    problem(&serving.get("/v1/jobs/7").await, StatusCode::BAD_REQUEST, "BadRequest");
+    problem(&answer(delete).await, StatusCode::NOT_FOUND, "not_found");
+    problem(&serving.get("/v1/jobs/7").await, StatusCode::BAD_REQUEST, "bad_request");
     let put = answer(serving.request(Method::PUT, "/v1/jobs")).await;
-    problem(&put, StatusCode::METHOD_NOT_ALLOWED, "BadRequest");
+    problem(&put, StatusCode::METHOD_NOT_ALLOWED, "bad_request");
     serving.stop().await.unwrap();
 }
 
@@ -81,19 +81,19 @@ async fn jobs_that_make_no_sense_are_refused_at_once() {
         with("priority", json!("Urgent")),
         with("part_bytes", json!(-1)),
     ] {
-        problem(&serving.submit(&bad).await, StatusCode::BAD_REQUEST, "BadRequest");
+        problem(&serving.submit(&bad).await, StatusCode::BAD_REQUEST, "bad_request");
     }
     let post = |body: String, kind: &str| {
         serving.request(Method::POST, "/v1/jobs").header(header::CONTENT_TYPE, kind).body(body)
     };
     let trailing = post(format!("{} {{}}", job("a.zip")), "application/json");
-    problem(&answer(trailing).await, StatusCode::BAD_REQUEST, "BadRequest");
+    problem(&answer(trailing).await, StatusCode::BAD_REQUEST, "bad_request");
     let plain = post(job("a.zip").to_string(), "text/plain");
-    problem(&answer(plain).await, StatusCode::UNSUPPORTED_MEDIA_TYPE, "BadRequest");
+    problem(&answer(plain).await, StatusCode::UNSUPPORTED_MEDIA_TYPE, "bad_request");
     let long = post(" ".repeat(2 << 20), "application/json");
-    problem(&answer(long).await, StatusCode::PAYLOAD_TOO_LARGE, "BadRequest");
+    problem(&answer(long).await, StatusCode::PAYLOAD_TOO_LARGE, "bad_request");
     let elsewhere = serving.request(Method::GET, "/v1/jobs").header(header::HOST, "evil.example:80");
-    problem(&answer(elsewhere).await, StatusCode::MISDIRECTED_REQUEST, "BadRequest");
+    problem(&answer(elsewhere).await, StatusCode::MISDIRECTED_REQUEST, "bad_request");
     assert_eq!(world.twin.requests().get("CreateMultipartUpload"), None);
     serving.stop().await.unwrap();
 }
@@ -109,7 +109,7 @@ async fn a_full_queue_is_a_refusal() {
     for key in ["a.zip", "b.zip"] {
         serving.submitted(key).await;
     }
-    problem(&serving.submit(&job("c.zip")).await, StatusCode::SERVICE_UNAVAILABLE, "Unavailable");
+    problem(&serving.submit(&job("c.zip")).await, StatusCode::SERVICE_UNAVAILABLE, "unavailable");
     serving.stop().await.unwrap();
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use proto::batch::{Assignment, Upload};
 use proto::crc::Crc;
 use proto::link::{Frame, Link};
-use proto::part::PartDone;
+use proto::part::{Effort, PartDone};
 use proto::plan::Piece;
 use proto::report::{Report, Vitals};
 use proto::session::{FromNode, Hello, Order, SessionId, ToNode};
@@ -156,7 +156,7 @@ fn vitals() -> Vitals {
 }
 
 /// Makes a part as a node does, only slower.
-async fn make(s3: &S3, upload: &Upload, Assignment { id, work }: Assignment) -> PartDone {
+async fn make(s3: &S3, upload: &Upload, Assignment { id, work, .. }: Assignment) -> PartDone {
     let mut bytes = Vec::new();
     let mut slots = Vec::new();
     let mut bodies: Vec<Crc> = work.bodies.iter().map(|_| Crc::default()).collect();
@@ -187,5 +187,5 @@ async fn make(s3: &S3, upload: &Upload, Assignment { id, work }: Assignment) -> 
     let progress = Progress::default();
     let upload_part = async || s3.upload_part(upload, work.number, bytes.clone(), crc, &progress).await;
     let etag = with_retries(upload_part).await.expect("S3 is well");
-    PartDone { id, etag, crc, bodies }
+    PartDone { id, etag, crc, bodies, effort: Effort::default() }
 }

@@ -33,8 +33,8 @@ async fn an_upload_is_recorded_as_long_as_it_is_open() {
     let (status, _) = answer(serving.request(Method::DELETE, &format!("/v1/jobs/{id}"))).await;
     assert_eq!(status, StatusCode::ACCEPTED);
     let outcome = serving.outcome(&id).await;
-    assert_eq!(outcome["Failed"]["failure"]["kind"], "Cancelled", "{outcome}");
-    assert_eq!(outcome["Failed"]["left_behind"], json!([]));
+    assert_eq!(outcome["failed"]["failure"]["kind"], "cancelled", "{outcome}");
+    assert_eq!(outcome["failed"]["left_behind"], json!([]));
     assert_eq!(world.twin.uploads(), []);
     assert_eq!(world.twin.keys(STATE), [""; 0]);
     serving.stop().await.unwrap();
@@ -63,7 +63,7 @@ async fn who_watches_a_job_learns_that_it_was_cancelled_by_the_stop() {
     until(|| !world.twin.uploads().is_empty()).await;
     serving.begin_to_stop();
     let outcome = serving.outcome(&id).await;
-    assert_eq!(outcome["Failed"]["failure"]["kind"], "Cancelled", "{outcome}");
+    assert_eq!(outcome["failed"]["failure"]["kind"], "cancelled", "{outcome}");
     serving.stop().await.unwrap();
 }
 
@@ -129,7 +129,7 @@ async fn without_a_place_for_its_record_no_upload_begins() {
     let serving = Serving::start(&world).await;
     let id = serving.submitted("a.zip").await;
     let outcome = serving.outcome(&id).await;
-    let message = outcome["Failed"]["failure"]["message"].as_str().unwrap();
+    let message = outcome["failed"]["failure"]["message"].as_str().unwrap();
     assert!(message.contains("state at s3://state/here/ cannot be written"), "{outcome}");
     assert_eq!(world.twin.requests().get("CreateMultipartUpload"), None);
     serving.stop().await.unwrap();

@@ -40,8 +40,8 @@ async fn each_attempt_is_made_once_over_connections_that_lose_repeat_reorder_and
     for key in ["a.zip", "b.zip"] {
         let id = serving.submitted(key).await;
         let outcome = serving.outcome(&id).await;
-        assert_eq!(outcome["Completed"]["entries"], 150, "{outcome}");
-        parts += outcome["Completed"]["parts"].as_u64().unwrap();
+        assert_eq!(outcome["completed"]["entries"], 150, "{outcome}");
+        parts += outcome["completed"]["parts"].as_u64().unwrap();
     }
     assert!(parts >= 30);
     assert_eq!(world.twin.requests()["UploadPart"], parts);
@@ -61,10 +61,10 @@ async fn a_node_that_comes_back_goes_on_where_it_was() {
     serving.submitted("a.zip").await;
     let first = granted(&mut connection).await;
     drop(connection);
-    serving.nodes_when(|nodes| nodes[0]["state"] == "Silent").await;
+    serving.nodes_when(|nodes| nodes[0]["state"] == "silent").await;
     let (again, mut connection) = connect(serving.ready.nodes, hello("node", Some(session))).await.unwrap();
     assert_eq!(again, session);
-    serving.nodes_when(|nodes| nodes[0]["state"] == "Active").await;
+    serving.nodes_when(|nodes| nodes[0]["state"] == "active").await;
     // It never acknowledged the grant, so it comes again, and is the same.
     assert_eq!(granted(&mut connection).await, first);
     // A connection that it does not know to be broken is replaced all the same.
@@ -178,7 +178,7 @@ async fn a_node_that_does_not_read_holds_up_nobody() {
     until(|| world.twin.uploads().is_empty()).await;
     let id = serving.submitted("last.zip").await;
     let outcome = serving.outcome(&id).await;
-    assert_eq!(outcome["Completed"]["entries"], 3, "{outcome}");
+    assert_eq!(outcome["completed"]["entries"], 3, "{outcome}");
     serving.stop().await.unwrap();
     node.abort();
 }

@@ -9,6 +9,7 @@ use super::writer::{TIME, body, file};
 fn expected(name: &str, size: u64, modified: i64) -> Expected {
     let object = SourceObject {
         source: 0,
+        bucket: 0,
         stored: proto::crc::StoredKind::None,
         key: name.into(),
         size,

@@ -80,7 +80,7 @@ impl World {
         let literal = Piece::Literal { bytes: LITERAL.to_vec(), slots: Vec::new() };
         let pieces = vec![literal, Piece::Fetch { body: 0, range: 0..OBJECT_BYTES }];
         let work = PartWork { number: PartNumber(part), bytes: PART_BYTES, bodies: vec![body], pieces };
-        Assignment { id: AttemptId { job, ..id(part) }, work }
+        Assignment { id: AttemptId { job, ..id(part) }, work, trace: None }
     }
 
     /// Numbers of the parts that have been uploaded.
@@ -117,7 +117,7 @@ impl Told {
     pub(crate) fn take(&mut self, report: Report) {
         let done = report.done.iter().map(|done| (done.id, How::Done));
         let failed = report.failed.iter().map(|failed| (failed.id, How::Failed));
-        let returned = report.returned.iter().map(|id| (*id, How::Returned));
+        let returned = report.returned.iter().map(|returned| (returned.id, How::Returned));
         for (id, how) in done.chain(failed).chain(returned) {
             assert_eq!(self.answers.insert(id, how), None, "{id} was answered twice");
         }

@@ -21,7 +21,7 @@ async fn small_objects_come_and_go() {
         assert!(world.twin.object(BUCKET, &location.key).is_none());
     }
     let counts = world.s3.requests();
-    assert_eq!((counts.put, counts.delete), (3, 2));
+    assert_eq!((counts.put.sent, counts.delete.sent), (3, 2));
     assert!((counts.price_usd() - 3.0 * 0.005 / 1_000.0).abs() < 1e-12);
 }
 

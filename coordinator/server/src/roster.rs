@@ -1,0 +1,262 @@
+//! The jobs as those who submitted them know them: who wants which, under which key, and how they ended.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use coordinator::machine::Ended;
+use proto::api::JobReport;
+use proto::explain::{Decision, Explanation};
+use proto::job::{JobId, JobSpec, Outcome};
+use proto::limits::{BARS_REMEMBERED, JOBS_REMEMBERED};
+use proto::location::Location;
+use proto::requests::RequestCounts;
+use proto::timeline::Timeline;
+use proto::view::JobView;
+use tokio::sync::{oneshot, watch};
+
+/// Something like a hash of a submission: the same for the same submission.
+pub type Fingerprint = [u8; 32];
+
+/// A job that someone wants.
+#[derive(Debug)]
+pub struct JobRequest {
+    /// Its id, should it become a job.
+    pub id: JobId,
+    /// The job.
+    pub spec: JobSpec,
+    /// The key under which it is submitted once, and what it looks like.
+    pub key: Option<(String, Fingerprint)>,
+    /// Whom to tell how it ended.
+    pub callback: Option<CallbackTarget>,
+    /// Most jobs its owner may have that have not ended.
+    pub jobs_max: Option<usize>,
+    /// The manifest written for it, to be removed when it has ended.
+    pub manifest: Option<Location>,
+}
+
+impl JobRequest {
+    /// A job that is like no other.
+    #[must_use]
+    pub fn new(spec: JobSpec) -> Self {
+        let id = JobId(rand::random());
+        Self { id, spec, key: None, callback: None, jobs_max: None, manifest: None }
+    }
+}
+
+/// Whom to tell how a job ended.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CallbackTarget {
+    /// Where to POST.
+    pub url: String,
+    /// What to sign it with.
+    pub key: Arc<[u8]>,
+}
+
+impl std::fmt::Debug for CallbackTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CallbackTarget").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// A job as whoever watches it sees it.
+#[derive(Clone, Debug)]
+pub struct Sight {
+    /// The job, with its outcome when nothing of it is left to do.
+    pub view: JobView,
+    /// What went wrong so far and was mended; only ever grows.
+    pub problems: Vec<Decision>,
+}
+
+/// A job that has ended, as long as it is remembered.
+pub(crate) struct Kept {
+    /// Without its outcome until nothing of it is left.
+    pub(crate) view: JobView,
+    pub(crate) explanation: Explanation,
+    pub(crate) timeline: Timeline,
+    pub(crate) requests: RequestCounts,
+}
+
+/// What is known of a job beside what the machine knows.
+pub(crate) struct Card {
+    pub(crate) owner: Option<String>,
+    pub(crate) callback: Option<CallbackTarget>,
+    pub(crate) manifest: Option<Location>,
+    /// Jobs are numbered as they are submitted.
+    number: u64,
+    key: Option<String>,
+    /// Who waits for it; none once it is settled.
+    waiting: Option<oneshot::Sender<Outcome>>,
+    watched: Option<watch::Sender<Sight>>,
+}
+
+/// All jobs that have not been forgotten.
+#[derive(Default)]
+pub(crate) struct Roster {
+    cards: BTreeMap<JobId, Card>,
+    numbers: BTreeMap<u64, JobId>,
+    keys: BTreeMap<(Option<String>, String), (JobId, Fingerprint)>,
+    unsettled: BTreeMap<Option<String>, usize>,
+    /// The last that ended first.
+    remembered: VecDeque<Kept>,
+    submitted: u64,
+}
+
+impl Roster {
+    /// The job that was submitted under the same key, with what it looked like.
+    pub(crate) fn known(&self, owner: Option<&str>, key: &str) -> Option<(JobId, Fingerprint)> {
+        self.keys.get(&(owner.map(ToOwned::to_owned), key.to_owned())).copied()
+    }
+
+    /// How many jobs of an owner are not settled.
+    pub(crate) fn unsettled_of(&self, owner: Option<&str>) -> usize {
+        self.unsettled.get(&owner.map(ToOwned::to_owned)).copied().unwrap_or_default()
+    }
+
+    /// Takes a job in.
+    pub(crate) fn add(&mut self, request: &JobRequest, waiting: oneshot::Sender<Outcome>) {
+        let JobRequest { id, spec, key, callback, manifest, .. } = request;
+        let owner = spec.owner.clone();
+        self.submitted += 1;
+        self.numbers.insert(self.submitted, *id);
+        if let Some((key, fingerprint)) = key {
+            self.keys.insert((owner.clone(), key.clone()), (*id, *fingerprint));
+        }
+        *self.unsettled.entry(owner.clone()).or_default() += 1;
+        let card = Card {
+            owner,
+            callback: callback.clone(),
+            manifest: manifest.clone(),
+            number: self.submitted,
+            key: key.as_ref().map(|(key, _)| key.clone()),
+            waiting: Some(waiting),
+            watched: None,
+        };
+        self.cards.insert(*id, card);
+    }
+
+    /// Whether all jobs are settled.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.unsettled.is_empty()
+    }
+
+    /// Remembers how a job ended, and forgets one that ended long ago.
+    pub(crate) fn ended(&mut self, ended: Ended) {
+        let Ended { view, explanation, timeline, requests, .. } = ended;
+        while self.remembered.len() >= JOBS_REMEMBERED
+            && let Some(oldest) = self.remembered.pop_back()
+        {
+            self.forget(oldest.view.id);
+        }
+        self.remembered.push_front(Kept { view, explanation, timeline, requests });
+        let mut bars = 0;
+        for kept in &mut self.remembered {
+            bars += kept.timeline.bars.len();
+            if bars > BARS_REMEMBERED {
+                kept.timeline = Timeline::default();
+            }
+        }
+    }
+
+    /// Notes that nothing of a job is left to do, and tells whoever waits for it or watches it.
+    pub(crate) fn settle(&mut self, id: JobId, outcome: Outcome) {
+        if let Some(kept) = self.remembered.iter_mut().find(|kept| kept.view.id == id) {
+            kept.view = kept.view.clone().ended(outcome.clone());
+        }
+        let sight = self.sight(id);
+        let Some(card) = self.cards.get_mut(&id) else { return };
+        if let (Some(watched), Some(sight)) = (card.watched.take(), sight) {
+            watched.send_replace(sight);
+        }
+        let Some(waiting) = card.waiting.take() else { return };
+        // Whoever submitted it may have stopped waiting.
+        let _ = waiting.send(outcome);
+        let owner = card.owner.clone();
+        if let Some(count) = self.unsettled.get_mut(&owner) {
+            *count -= 1;
+            if *count == 0 {
+                self.unsettled.remove(&owner);
+            }
+        }
+    }
+
+    /// Lets go of a job that never was one, or that ended long ago.
+    pub(crate) fn forget(&mut self, id: JobId) {
+        let Some(card) = self.cards.remove(&id) else { return };
+        self.numbers.remove(&card.number);
+        if let Some(key) = card.key {
+            self.keys.remove(&(card.owner, key));
+        }
+    }
+
+    pub(crate) fn card(&self, id: JobId) -> Option<&Card> {
+        self.cards.get(&id)
+    }
+
+    /// A job that has ended and is remembered.
+    pub(crate) fn kept(&self, id: JobId) -> Option<&Kept> {
+        self.remembered.iter().find(|kept| kept.view.id == id)
+    }
+
+    /// A job that has ended, as it is seen.
+    fn sight(&self, id: JobId) -> Option<Sight> {
+        self.kept(id).map(|kept| Sight { view: kept.view.clone(), problems: problems(&kept.explanation) })
+    }
+
+    /// Begins to watch a job, of which `now` is what is to be seen.
+    pub(crate) fn watch(&mut self, id: JobId, now: Sight) -> watch::Receiver<Sight> {
+        let is_over = now.view.outcome.is_some();
+        let Some(card) = self.cards.get_mut(&id).filter(|_| !is_over) else {
+            return watch::channel(now).1;
+        };
+        match &card.watched {
+            Some(watched) => watched.subscribe(),
+            None => {
+                let (watched, watching) = watch::channel(now);
+                card.watched = Some(watched);
+                watching
+            }
+        }
+    }
+
+    /// Jobs that somebody watches; those nobody watches any more are no longer among them.
+    pub(crate) fn watched(&mut self) -> Vec<JobId> {
+        let watched = self.cards.iter_mut().filter_map(|(id, card)| {
+            if card.watched.as_ref().is_some_and(watch::Sender::is_closed) {
+                card.watched = None;
+            }
+            card.watched.is_some().then_some(*id)
+        });
+        watched.collect()
+    }
+
+    /// Shows a job to those who watch it.
+    pub(crate) fn show(&self, id: JobId, sight: Sight) {
+        if let Some(watched) = self.cards.get(&id).and_then(|card| card.watched.as_ref()) {
+            watched.send_replace(sight);
+        }
+    }
+
+    /// Jobs submitted before the one of this number, the last first, each with its number.
+    pub(crate) fn before(&self, number: u64) -> impl Iterator<Item = (u64, JobId)> {
+        self.numbers.range(..number).rev().map(|(number, id)| (*number, *id))
+    }
+}
+
+impl Kept {
+    /// The report, without its entries.
+    pub(crate) fn report(&self) -> JobReport {
+        report(self.view.clone(), self.explanation.clone(), self.requests)
+    }
+}
+
+/// A report without its entries.
+pub(crate) fn report(job: JobView, explanation: Explanation, requests: RequestCounts) -> JobReport {
+    let Explanation { nodes, decisions, untold, .. } = explanation;
+    let price_usd = requests.price_usd();
+    JobReport { job, nodes, decisions, untold, requests, price_usd, skipped: Vec::new(), entries: Vec::new() }
+}
+
+/// The decisions that mended something.
+pub(crate) fn problems(explanation: &Explanation) -> Vec<Decision> {
+    explanation.decisions.iter().filter(|decision| decision.what.is_problem()).cloned().collect()
+}
