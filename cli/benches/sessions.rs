@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use proto::api::Submission;
 use proto::batch::Assignment;
 use proto::crc::Crc;
 use proto::job::JobSpec;
@@ -258,7 +259,7 @@ async fn submit(api: &str) {
                 Location { bucket: "out".to_owned(), key: format!("{job}.zip") },
             )
         };
-        let answer = client.post(format!("{api}/v1/jobs")).json(&spec).send().await.expect("it answers");
+        let answer = client.post(format!("{api}/v1/jobs")).json(&Submission::of(&spec)).send().await.expect("it answers");
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap_or_default());
     }
 }
