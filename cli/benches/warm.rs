@@ -37,7 +37,7 @@ fn main() {
                 all.sort_unstable();
                 all[all.len() / 2]
             };
-            let sent: u64 = requests.iter().map(|of| of.get + of.head + of.upload_part).sum();
+            let sent: u64 = requests.iter().map(|of| of.get.sent + of.head.sent + of.upload_part.sent).sum();
             let opened: u64 = requests.iter().map(|of| of.connections_opened).sum();
             println!(
                 "{what:>10}: first part after {} ms, archive after {} ms (medians); {:.0} % of {sent} requests on open connections",
