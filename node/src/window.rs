@@ -135,7 +135,7 @@ mod tests {
         let id = AttemptId { job: JobId(job), part: number, attempt: 1 };
         let pieces = vec![Piece::Fetch { body: 0, range: 0..1 }; fetches];
         let work = PartWork { number, bytes, bodies: Vec::new(), pieces };
-        (Upload { destination, upload_id: "u".into() }, Assignment { id, work })
+        (Upload { destination, upload_id: "u".into() }, Assignment { id, work, trace: None })
     }
 
     fn queue(window: &mut Window, parts: impl IntoIterator<Item = (Upload, Assignment)>) {

@@ -2,6 +2,7 @@
 
 use proto::crc::{StoredChecksum as Stored, StoredKind};
 use proto::job::JobId;
+use proto::requests::Sent;
 use proto_s3::with_retries;
 use simulations_s3::{Fault, FaultKind, Occasion, Op, PutAttributes, Rope, StoredChecksum};
 
@@ -77,7 +78,7 @@ async fn pages_follow_each_other() {
     assert_eq!(objects.len(), 2_500);
     assert!(objects.is_sorted_by(|a, b| a.key < b.key));
     assert!(objects.iter().all(|object| object.key.starts_with("in/")));
-    assert_eq!(world.s3.requests().list, 3);
+    assert_eq!(world.s3.requests().list.sent, 3);
     let empty = world.s3.list_page(0, BUCKET, "nothing/", None).await.expect("it lists");
     assert!(empty.objects.is_empty() && empty.next.is_none());
 }
@@ -132,7 +133,7 @@ async fn open_uploads_of_several_pages() {
     }
     world.s3.create_upload(&at("b"), JobId(0)).await.expect("it begins");
     assert_eq!(world.s3.list_uploads(&at("a")).await.expect("it lists").len(), 1_001);
-    assert_eq!(world.s3.requests().list_other, 2);
+    assert_eq!(world.s3.requests().list_other.sent, 2);
 }
 
 #[tokio::test]
@@ -144,9 +145,19 @@ async fn retries_go_on_while_it_may_help() {
         async move { with_retries(|| s3.list_page(0, BUCKET, "", None)).await }
     });
     task.await.expect("no panic").expect("the third attempt lists");
-    assert_eq!(world.s3.requests().list, 3);
+    assert_eq!(world.s3.requests().list.sent, 3);
     with_retries(async || world.s3.list_page(0, "nowhere", "", None).await)
         .await
         .expect_err("no such bucket");
-    assert_eq!(world.s3.requests().list, 4);
+    let Sent { sent, throttled, failed } = world.s3.requests().list;
+    assert_eq!((sent, throttled + failed), (4, 3), "how each went is counted too");
+}
+
+#[tokio::test]
+async fn what_is_tallied_apart_is_counted_in_all_too() {
+    let world = world().await;
+    let apart = world.s3.tallied();
+    apart.list_page(0, BUCKET, "", None).await.expect("it lists");
+    world.s3.list_page(0, BUCKET, "", None).await.expect("it lists");
+    assert_eq!((apart.requests().list.sent, world.s3.requests().list.sent), (1, 2));
 }
