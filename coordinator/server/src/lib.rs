@@ -10,6 +10,7 @@ mod handle;
 mod http;
 mod journal;
 mod member;
+pub mod metrics;
 mod problem;
 mod pump;
 mod questions;
@@ -17,6 +18,7 @@ mod roster;
 mod serve;
 mod session;
 mod sessions;
+mod spans;
 
 pub use actor::Refusal;
 pub use create::exists;
