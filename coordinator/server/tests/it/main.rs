@@ -2,6 +2,7 @@
 
 mod api;
 mod journal;
+mod metrics;
 mod node;
 mod serving;
 mod sessions;

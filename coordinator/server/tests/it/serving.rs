@@ -162,10 +162,11 @@ async fn in_one_process_nothing_is_recorded_and_jobs_are_remembered() {
     let coordinator = Coordinator::start(world.s3.clone(), Settings::default(), None).await.unwrap();
     let mut job = coordinator.submit(spec());
     until(|| !world.twin.uploads().is_empty()).await;
-    assert_eq!(coordinator.jobs().await.len(), 1);
+    let (jobs, _) = coordinator.jobs_before(u64::MAX, 2, |_| true).await.unwrap();
+    assert_eq!(jobs.len(), 1);
     coordinator.cancel(job.id);
     let outcome = job.outcome().await;
-    let JobView { outcome: remembered, .. } = coordinator.job(job.id).await.unwrap();
+    let JobView { outcome: remembered, .. } = coordinator.job(job.id).await.unwrap().unwrap();
     assert_eq!(remembered, Some(outcome));
     assert_eq!(coordinator.explanation(job.id).await.unwrap().job, job.id);
     assert_eq!(coordinator.progress(job.id).await, None);
@@ -179,17 +180,8 @@ async fn in_one_process_nothing_is_recorded_and_jobs_are_remembered() {
 }
 
 fn spec() -> proto::job::JobSpec {
-    proto::job::JobSpec {
-        sources: vec![Source::Prefix { bucket: SOURCES.into(), prefix: "in/".into() }],
-        destination: at(OUT, "a.zip"),
-        include: vec![],
-        exclude: vec![],
-        strip_prefix: None,
-        no_overwrite: false,
-        part_bytes: None,
-        unsafe_names: Default::default(),
-        priority: Default::default(),
-    }
+    let sources = vec![Source::Prefix { bucket: SOURCES.into(), prefix: "in/".into() }];
+    proto::job::JobSpec::new(sources, at(OUT, "a.zip"))
 }
 
 #[tokio::test]
