@@ -12,6 +12,8 @@ use proto::limits::{MIB, PART_ATTEMPTS_MAX, PART_BYTES_MIN};
 use proto::listing::{Etag, SourceObject};
 use proto::part::{Effort, PartDone, PartFailed};
 use proto::plan::{PartWork, Piece};
+use proto::report::Vitals;
+use proto::requests::Sent;
 
 use super::*;
 
@@ -481,4 +483,46 @@ fn an_upload_that_cannot_be_removed_is_named() {
     let Outcome::Failed { failure, left_behind } = world.run() else { panic!("it should have failed") };
     assert_eq!(failure.kind, FailureKind::Denied);
     assert_eq!(left_behind, &["upload u is still there"]);
+}
+
+#[test]
+fn requests_counted_never_go_back_however_nodes_come_and_go() {
+    let mut machine = Machine::default();
+    let hello = |name: &str| Hello {
+        name: name.into(),
+        resume: None,
+        version: "test".into(),
+        cores: 1,
+        body_budget_bytes: 64 * MIB,
+    };
+    let report = |sent: u64, throttled: u64| {
+        let get = Sent { sent, throttled, failed: 0 };
+        let requests = RequestCounts { get, bytes_received: 10 * sent, ..Default::default() };
+        Report { vitals: Vitals { requests, ..Default::default() }, ..Default::default() }
+    };
+    let (one, two, again) = (NodeId(1), NodeId(2), NodeId(3));
+    let events = [
+        (Event::NodeJoined(one, hello("one")), 0),
+        (Event::NodeJoined(two, hello("two")), 0),
+        (Event::Reported(one, report(5, 1)), 5),
+        (Event::Reported(two, report(7, 0)), 12),
+        (Event::Reported(one, report(6, 1)), 13),
+        (Event::NodeLost(one), 13),
+        // Late, from a node that is gone.
+        (Event::Reported(one, report(9, 1)), 13),
+        (Event::NodeJoined(again, hello("one")), 13),
+        (Event::Reported(again, report(2, 0)), 15),
+        (Event::NodeDisconnected(two), 15),
+        (Event::NodeReconnected(two), 15),
+        (Event::Reported(two, report(7, 0)), 15),
+        // Its program began to count anew.
+        (Event::Reported(two, report(1, 1)), 16),
+    ];
+    for (now_ms, (event, counted)) in events.into_iter().enumerate() {
+        machine.handle(event.clone(), now_ms as u64);
+        let requests = machine.counters().requests;
+        assert_eq!((requests.get.sent, requests.bytes_received), (counted, 10 * counted), "{event:?}");
+    }
+    assert_eq!(machine.counters().requests.get.throttled, 2);
+    assert_eq!(machine.counters().nodes_joined, 3);
 }

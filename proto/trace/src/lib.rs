@@ -46,3 +46,34 @@ pub fn failed(span: &Span, why: &impl Display) {
         span.set_status(Status::error(why.to_string()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry::trace::TracerProvider;
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    #[test]
+    fn a_span_goes_on_with_a_trace_from_elsewhere_and_hands_it_on() {
+        let provider = SdkTracerProvider::builder().build();
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        let theirs: Trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap();
+        let unsampled = Trace { is_sampled: false, ..theirs };
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            for from in [theirs, unsampled] {
+                let span = tracing::info_span!("job");
+                descend(&span, Some(from));
+                let ours = context(&span).unwrap();
+                assert_eq!((ours.trace, ours.is_sampled), (from.trace, from.is_sampled));
+                assert!(ours.span != from.span && ours.span != 0);
+            }
+            let root = tracing::info_span!("job");
+            descend(&root, None);
+            assert!(context(&root).is_some_and(|ours| ours.trace != theirs.trace));
+        });
+        let span = tracing::info_span!("job");
+        descend(&span, Some(theirs));
+        assert_eq!(context(&span), None, "nobody exports it");
+    }
+}
