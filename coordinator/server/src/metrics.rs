@@ -104,8 +104,8 @@ impl Seen {
         let help = "Time that completed jobs spent in each stage.";
         let (unit, of) = (Some(&Unit::Seconds), MetricType::Histogram);
         let mut metric = page.0.encode_descriptor("job_stage", help, unit, of)?;
-        let times = self.times.0.iter();
-        times.map(|(stage, times)| times.encode(metric.encode_family(&[("stage", *stage)])?)).collect()
+        let mut times = self.times.0.iter();
+        times.try_for_each(|(stage, times)| times.encode(metric.encode_family(&[("stage", *stage)])?))
     }
 
     fn parts(&self, page: &mut Page<'_>) -> fmt::Result {

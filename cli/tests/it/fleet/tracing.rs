@@ -132,9 +132,7 @@ fn one_trace_shows_a_job_from_submission_to_each_request_on_every_machine() {
     let mut services = BTreeSet::new();
     for child in below(job) {
         services.insert((child.span.name.as_str(), child.service.as_str()));
-        let made = below(child);
-        assert!(!made.is_empty(), "{child:?} asks nothing of S3");
-        for request in made {
+        for request in below(child) {
             assert_eq!((request.span.name.as_str(), &request.service), ("s3", &child.service));
             *operations.entry(request.attribute("operation")).or_default() += 1;
         }
@@ -147,10 +145,13 @@ fn one_trace_shows_a_job_from_submission_to_each_request_on_every_machine() {
         ("settle", "zipfleet-coordinator"),
     ];
     assert_eq!(services, BTreeSet::from(expected));
-    assert!(named("part").len() as u64 >= summary.parts);
+    let uploads = |part: &&&Got| below(part).iter().any(|got| got.attribute("operation") == "UploadPart");
+    assert!(named("part").iter().filter(uploads).count() as u64 >= summary.parts);
     for operation in
         ["ListObjectsV2", "GetObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"]
     {
-        assert_eq!(operations[operation], requests[operation], "{operation}: each request is in the trace");
+        // One that is given up may never arrive.
+        let (told, arrived) = (operations[operation], requests[operation]);
+        assert!(told >= arrived, "{told} of {arrived} {operation} are in the trace");
     }
 }
