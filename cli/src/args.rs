@@ -22,6 +22,7 @@ pub(crate) use certs::{CertRole, CertsCommand, InitArgs, IssueArgs};
 pub(crate) use cluster::{ClusterArgs, OneJobArgs, SubmitArgs};
 pub(crate) use roles::{ConfigArgs, CoordinatorArgs, NodeArgs, REQUIRED};
 
+use crate::logging::LogFormat;
 use crate::units::parse_bytes;
 
 /// Turns any set of S3 objects into one ZIP archive in S3.
@@ -40,6 +41,9 @@ pub(crate) struct Args {
     /// Log what happens, on standard error; twice for every request.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+    /// How the log is written.
+    #[arg(long, global = true, value_name = "FORMAT", env = "ZIPFLEET_LOG_FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
 }
 
 /// The verbs.

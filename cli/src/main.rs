@@ -7,6 +7,7 @@ mod commands;
 mod exit_code;
 mod failures;
 mod local;
+mod logging;
 mod output;
 mod plan;
 mod progress;
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
     // A role runs for weeks, and what it does is read afterwards.
     let verbose =
         if args.command.is_role() && !args.quiet { args.verbose.saturating_add(1) } else { args.verbose };
-    output::start_logging(verbose);
+    let exporter = logging::start(&args.command, verbose, args.log_format);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output::fatal(&format!("cannot start: {error}")),
@@ -35,6 +36,9 @@ fn main() -> ExitCode {
     let ended = runtime.block_on(commands::run(args.command, voice));
     // What is still running belongs to a job that has ended; nobody waits for it.
     runtime.shutdown_background();
+    if let Some(exporter) = exporter {
+        exporter.flush();
+    }
     match ended {
         Ok(code) => code,
         Err(failure) => voice.failure(&failure),

@@ -10,8 +10,6 @@ use indicatif::DecimalBytes;
 use proto::failure::{Failure, FailureKind};
 use proto::requests::RequestCounts;
 use serde::Serialize;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::exit_code;
 
@@ -101,24 +99,6 @@ fn talk(text: &str) {
 pub(crate) fn fatal(message: &str) -> ExitCode {
     talk(&format!("zipfleet: {message}"));
     ExitCode::FAILURE
-}
-
-/// Logs on standard error: warnings; with `-v` what zipfleet does; with `-vv` every part and request as it ends,
-/// with its time; or whatever `RUST_LOG` says.
-pub(crate) fn start_logging(verbose: u8) {
-    let level = match verbose {
-        0 => {
-            "error,s3s=off,zipfleet=warn,coordinator_server=warn,node_agent=warn,proto_s3=warn,proto_session=warn"
-        }
-        1 => "warn,zipfleet=info,coordinator_server=info,node_agent=info,proto_s3=info,proto_session=info",
-        _ => {
-            "warn,zipfleet=debug,coordinator_server=debug,node_agent=debug,proto_s3=debug,proto_session=debug"
-        }
-    };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let spans = if verbose < 2 { FmtSpan::NONE } else { FmtSpan::CLOSE };
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_span_events(spans);
-    log.with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).init();
 }
 
 /// A size as people read it.

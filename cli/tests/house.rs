@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 
 /// Every package: where it is, and what its shipped code may depend on. A room's list names no runtime,
 /// socket or SDK, and that is what keeps it pure.
-const PACKAGES: [(&str, &[&str]); 9] = [
+const PACKAGES: [(&str, &[&str]); 10] = [
     ("proto", &["bincode", "crc-fast", "crc32fast", "serde", "serde_bytes", "thiserror", "time", "utoipa"]),
     ("coordinator", &["globset", "proto", "thiserror", "unicode-normalization"]),
     ("node", &["bytes", "proto", "thiserror"]),
     ("proto/s3", DOOR_TO_S3),
     ("proto/session", DOOR_BETWEEN),
+    ("proto/trace", DOOR_TO_COLLECTORS),
     ("coordinator/server", SERVER),
     ("node/agent", AGENT),
     ("simulations/s3", TWIN),
@@ -32,6 +33,7 @@ const DOOR_TO_S3: &[&str] = &[
     "http",
     "http-body",
     "proto",
+    "proto-trace",
     "rand",
     "thiserror",
     "tokio",
@@ -53,6 +55,16 @@ const DOOR_BETWEEN: &[&str] = &[
     "tracing",
     "x509-parser",
 ];
+const DOOR_TO_COLLECTORS: &[&str] = &[
+    "opentelemetry",
+    "opentelemetry-otlp",
+    "opentelemetry_sdk",
+    "proto",
+    "thiserror",
+    "tracing",
+    "tracing-opentelemetry",
+    "tracing-subscriber",
+];
 const SERVER: &[&str] = &[
     "aws-lc-rs",
     "axum",
@@ -61,9 +73,11 @@ const SERVER: &[&str] = &[
     "futures-util",
     "hyper",
     "hyper-util",
+    "prometheus-client",
     "proto",
     "proto-s3",
     "proto-session",
+    "proto-trace",
     "ractor",
     "rand",
     "serde",
@@ -80,6 +94,7 @@ const AGENT: &[&str] = &[
     "proto",
     "proto-s3",
     "proto-session",
+    "proto-trace",
     "ractor",
     "rand",
     "reqwest",
@@ -115,6 +130,7 @@ const CLI: &[&str] = &[
     "proto",
     "proto-s3",
     "proto-session",
+    "proto-trace",
     "rand",
     "rcgen",
     "reqwest",
@@ -275,6 +291,7 @@ fn what_touches_the_world_is_known_to_one_door_alone() {
     for (door, words) in [
         ("proto/s3", &["aws_sdk_s3", "aws_config"][..]),
         ("proto/session", &["tonic::", "rustls::"]),
+        ("proto/trace", &["opentelemetry::", "opentelemetry_"]),
         ("proto/src/wire.rs", &["bincode::"]),
     ] {
         for path in sources().iter().filter(|path| !is_test(path) && !path.starts_with(door)) {

@@ -290,6 +290,12 @@ impl Machine {
         self.scheduler.queued_parts()
     }
 
+    /// Memory of nodes taken by parts they were granted, in bytes.
+    #[must_use]
+    pub fn granted_bytes(&self) -> u64 {
+        self.scheduler.granted_bytes()
+    }
+
     /// The name a node gave itself.
     #[must_use]
     pub fn name(&self, node: NodeId) -> &str {

@@ -339,6 +339,12 @@ impl Scheduler {
         self.nodes.values().map(Node::queued_parts).sum()
     }
 
+    /// Memory of nodes taken by parts they were granted, in bytes.
+    #[must_use]
+    pub fn granted_bytes(&self) -> u64 {
+        self.nodes.values().map(Node::granted_bytes).sum()
+    }
+
     /// Takes in how a node is; parts that were in its queue, when it has begun to drain.
     pub fn heard(&mut self, id: NodeId, vitals: Vitals, now_ms: u64) -> Vec<(JobId, Queued)> {
         let Some(node) = self.nodes.get_mut(&id) else { return Vec::new() };

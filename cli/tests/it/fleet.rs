@@ -16,4 +16,5 @@ mod restarts;
 mod slowness;
 mod support;
 mod together;
+mod tracing;
 mod trust;

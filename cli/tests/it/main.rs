@@ -6,6 +6,7 @@ mod config;
 mod failures;
 mod fleet;
 mod layouts;
+mod logging;
 mod memory;
 mod peers;
 mod pinning;

@@ -16,13 +16,16 @@ use proto::view::JobView;
 use proto_s3::S3;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::{oneshot, watch};
+use tracing::{Instrument, Span};
 
 use crate::create::Suspects;
 use crate::journal::Journal;
 use crate::member::Orders;
+use crate::metrics::Times;
 use crate::pump::Handled;
 use crate::questions::ask;
 use crate::roster::{JobRequest, Roster, Sight, problems, report};
+use crate::spans;
 
 /// How long a coordinator that is told to stop stays after its jobs were cancelled: whoever watches one is still to
 /// learn of it.
@@ -76,6 +79,9 @@ pub(crate) struct State {
     clock: Clock,
     nodes: BTreeMap<NodeId, Orders>,
     pub(crate) roster: Roster,
+    pub(crate) times: Times,
+    /// The span of each job that is not settled.
+    spans: BTreeMap<JobId, Span>,
     /// Why the machine refused a submission.
     refused: Option<Failure>,
     /// What is still done for jobs that are settled: reports and callbacks.
@@ -102,6 +108,8 @@ impl Actor for CoordinatorActor {
             clock: Clock::start(),
             nodes: BTreeMap::new(),
             roster: Roster::default(),
+            times: Times::default(),
+            spans: BTreeMap::new(),
             refused: None,
             errands: 0,
             suspects: BTreeMap::new(),
@@ -225,6 +233,11 @@ impl State {
         Some(report(self.machine.job(id)?, self.explanation(id)?, requests))
     }
 
+    /// When it started, in milliseconds of its clock.
+    pub(crate) fn started_ms(&self) -> u64 {
+        self.clock.started_ms
+    }
+
     fn sight(&self, id: JobId) -> Option<Sight> {
         Some(Sight { view: self.job(id)?, problems: problems(&self.explanation(id)?) })
     }
@@ -244,7 +257,7 @@ impl State {
 
     fn submit(
         &mut self,
-        request: JobRequest,
+        mut request: JobRequest,
         ended: oneshot::Sender<Outcome>,
         myself: &ActorRef<Message>,
     ) -> Result<Submitted, Refusal> {
@@ -267,6 +280,7 @@ impl State {
         {
             return Err(Refusal::TooMany(most));
         }
+        self.spans.insert(id, spans::of_job(id, &mut request.spec));
         let JobSpec { sources, destination, .. } = &request.spec;
         tracing::info!(job = %id, sources = sources.len(), %destination, owner, "job submitted");
         self.roster.add(&request, ended);
@@ -275,6 +289,7 @@ impl State {
             None => Ok(Submitted { id, is_new: true }),
             Some(failure) => {
                 let outcome = Outcome::Failed { failure: failure.clone(), left_behind: Vec::new() };
+                self.spans.remove(&id);
                 self.roster.settle(id, outcome);
                 self.roster.forget(id);
                 Err(Refusal::Job(failure))
@@ -315,8 +330,9 @@ impl State {
                 }
                 let (s3, journal) = (self.s3.tallied(), self.journal.clone());
                 let job = question.job();
+                let span = spans::of_question(self.spans.get(&job), &question);
                 aside(myself, async move {
-                    let (event, suspects) = ask(&s3, journal.as_ref(), question).await;
+                    let (event, suspects) = ask(&s3, journal.as_ref(), question).instrument(span).await;
                     let suspects = suspects.map(|(id, suspects)| Message::Suspects(id, suspects));
                     let spent = Message::Event(Event::Spent(job, s3.requests()));
                     // First, because after the answer the job may be over.
@@ -344,10 +360,12 @@ impl State {
         let is_clean = match &outcome {
             Outcome::Completed(summary) => {
                 tracing::info!(job = %id, bytes = summary.bytes, "job completed");
+                self.times.completed(summary);
                 true
             }
             Outcome::Failed { failure, left_behind } => {
                 tracing::info!(job = %id, %failure, "job failed");
+                self.spans.get(&id).into_iter().for_each(|span| proto_trace::failed(span, failure));
                 left_behind.is_empty()
             }
         };
@@ -359,7 +377,8 @@ impl State {
             return self.settle(id, outcome, myself);
         }
         let s3 = self.s3.clone();
-        aside(myself, async move {
+        let span = spans::of_settling(self.spans.get(&id));
+        let work = async move {
             if let Some(suspects) = suspects
                 && let Some(left) = suspects.left(&s3).await
             {
@@ -372,11 +391,13 @@ impl State {
                 journal.forget(id).await;
             }
             vec![Message::Settled(id, outcome)]
-        });
+        };
+        aside(myself, work.instrument(span));
     }
 
     /// Notes that nothing of a job is left to do, and tells whoever wants to know.
     fn settle(&mut self, id: JobId, outcome: Outcome, _myself: &ActorRef<Message>) {
+        self.spans.remove(&id);
         self.roster.settle(id, outcome);
     }
 }

@@ -21,6 +21,7 @@ use tokio::time::MissedTickBehavior;
 use crate::actor::{CoordinatorActor, Message, Refusal, Start, State};
 use crate::journal::Journal;
 use crate::member::{Member, Orders};
+use crate::metrics::Seen;
 use crate::pump::pump;
 use crate::roster::{JobRequest, Sight};
 
@@ -181,6 +182,11 @@ impl Coordinator {
         let mut nodes = self.look(|state| state.machine.nodes()).await?;
         nodes.sort_by(|one, other| one.name.cmp(&other.name));
         Some(nodes)
+    }
+
+    /// What is counted; `None` when the coordinator is gone.
+    pub(crate) async fn seen(&self) -> Option<Seen> {
+        self.look(Seen::of).await
     }
 
     /// Takes no more jobs, cancels those there are, and waits until they have ended and nothing of them is left;

@@ -10,12 +10,14 @@ mod handle;
 mod http;
 mod journal;
 mod member;
+pub mod metrics;
 mod pump;
 mod questions;
 mod roster;
 mod serve;
 mod session;
 mod sessions;
+mod spans;
 
 pub use actor::Refusal;
 pub use create::exists;

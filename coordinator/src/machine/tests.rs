@@ -572,20 +572,45 @@ fn what_a_job_took_is_told_when_it_ends() {
 }
 
 #[test]
-fn requests_only_ever_grow_although_nodes_begin_anew() {
-    let mut world = World::default();
-    let heard = |world: &mut World, node: u64, sent: u64| {
-        let requests = RequestCounts { get: Sent::well(sent), ..RequestCounts::default() };
-        let vitals = Vitals { requests, ..Vitals::default() };
-        world.report(NodeId(node), Report { vitals, ..Report::default() });
-        world.machine.counters().requests.get.sent
+fn requests_counted_never_go_back_however_nodes_come_and_go() {
+    let mut machine = Machine::default();
+    let hello = |name: &str| Hello {
+        name: name.into(),
+        resume: None,
+        version: "test".into(),
+        cores: 1,
+        body_budget_bytes: 64 * MIB,
     };
-    world.join(1, 64);
-    assert_eq!((heard(&mut world, 1, 5), heard(&mut world, 1, 7)), (5, 7));
-    world.event(Event::NodeLost(NodeId(1)));
-    assert_eq!(heard(&mut world, 1, 9), 7, "it is none of ours any more");
-    world.join(2, 64);
-    assert_eq!(heard(&mut world, 2, 3), 10);
+    let report = |sent: u64, throttled: u64| {
+        let get = Sent { sent, throttled, failed: 0 };
+        let requests = RequestCounts { get, bytes_received: 10 * sent, ..Default::default() };
+        Report { vitals: Vitals { requests, ..Default::default() }, ..Default::default() }
+    };
+    let (one, two, again) = (NodeId(1), NodeId(2), NodeId(3));
+    let events = [
+        (Event::NodeJoined(one, hello("one")), 0),
+        (Event::NodeJoined(two, hello("two")), 0),
+        (Event::Reported(one, report(5, 1)), 5),
+        (Event::Reported(two, report(7, 0)), 12),
+        (Event::Reported(one, report(6, 1)), 13),
+        (Event::NodeLost(one), 13),
+        // Late, from a node that is gone.
+        (Event::Reported(one, report(9, 1)), 13),
+        (Event::NodeJoined(again, hello("one")), 13),
+        (Event::Reported(again, report(2, 0)), 15),
+        (Event::NodeDisconnected(two), 15),
+        (Event::NodeReconnected(two), 15),
+        (Event::Reported(two, report(7, 0)), 15),
+        // Its program began to count anew.
+        (Event::Reported(two, report(1, 1)), 16),
+    ];
+    for (now_ms, (event, counted)) in events.into_iter().enumerate() {
+        machine.handle(event.clone(), now_ms as u64);
+        let requests = machine.counters().requests;
+        assert_eq!((requests.get.sent, requests.bytes_received), (counted, 10 * counted), "{event:?}");
+    }
+    assert_eq!(machine.counters().requests.get.throttled, 2);
+    assert_eq!(machine.counters().nodes_joined, 3);
 }
 
 #[test]

@@ -91,6 +91,10 @@ impl Node {
         self.queues.values().map(|queue| queue.len() as u64).sum()
     }
 
+    pub(super) fn granted_bytes(&self) -> u64 {
+        self.granted_bytes
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.hello.name
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use node::assembler::{Assembled, Assembler, Region};
-use proto::batch::{Assignment, Upload};
+use proto::batch::{Assignment, AttemptId, Upload};
 use proto::crc::StoredKind;
 use proto::failure::{Failure, FailureKind, S3ErrorKind};
 use proto::part::PartDone;
@@ -32,8 +32,11 @@ pub(crate) async fn make(
     assignment: Assignment,
     buffer: BytesMut,
 ) -> Result<Made, Failure> {
-    let span = tracing::debug_span!("part", attempt = %assignment.id, bytes = assignment.work.bytes);
-    async {
+    let AttemptId { job, part, attempt } = assignment.id;
+    let bytes = assignment.work.bytes;
+    let span = tracing::debug_span!(parent: None, "part", %job, part = part.0, attempt, bytes);
+    proto_trace::descend(&span, assignment.trace);
+    let made = async {
         let (id, mut work) = (assignment.id, assignment.work);
         for body in &mut work.bodies {
             if !body.stored.is_compared(requests.s3.is_encrypted()) {
@@ -50,8 +53,9 @@ pub(crate) async fn make(
         let Assembled { bytes, crc, bodies } = assembled;
         Ok(Made { done: PartDone { id, etag, crc, bodies, effort: meter.effort() }, bytes })
     }
-    .instrument(span)
-    .await
+    .instrument(span.clone())
+    .await;
+    made.inspect_err(|failure| proto_trace::failed(&span, failure))
 }
 
 /// Fills all regions, as many at a time as may be; tells which bodies S3's stored checksum has already
@@ -74,11 +78,13 @@ async fn fetch_all(
         // Before it is spawned: a part asks for its fetches one after the other, so that parts share fairly.
         let permit = requests.admit(&bodies[region.body as usize].bucket, RequestClass::Read).await;
         let (requests, meter, bodies) = (Arc::clone(requests), Arc::clone(meter), Arc::clone(bodies));
-        fetches.spawn(async move {
+        let fetched = async move {
             let body = &bodies[region.body as usize];
             let checked = fetch(&requests, &meter, body, &mut region, permit).await;
             checked.map(|checked| (region, checked))
-        });
+        };
+        // Below the span of the part, although another task does it.
+        fetches.spawn(fetched.in_current_span());
         while let Some(fetched) = fetches.try_join_next() {
             let (region, checked) = fetched.map_err(internal)??;
             put_back(region, checked);

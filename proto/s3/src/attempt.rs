@@ -94,6 +94,7 @@ impl S3 {
         };
         self.counts.failed(target.operation, error.kind());
         span.in_scope(|| tracing::debug!(%error, kind = ?error.kind(), "failed"));
+        proto_trace::failed(&span, &error);
         Err(error)
     }
 

@@ -70,6 +70,8 @@ pub(super) struct Fleet {
     /// The URL at which jobs are submitted.
     pub(super) api: String,
     pub(super) world: World,
+    /// What the environment of whatever is started next has beside the usual.
+    pub(super) environment: Vec<(&'static str, String)>,
     issued: BTreeSet<String>,
     flags: Vec<String>,
     _turn: Turn,
@@ -100,6 +102,7 @@ impl Fleet {
             door,
             api: "http://127.0.0.1:0".to_owned(),
             world,
+            environment: Vec::new(),
             issued: BTreeSet::new(),
             flags: flags.iter().map(ToString::to_string).collect(),
             _turn: turn,
@@ -130,7 +133,7 @@ impl Fleet {
             "--api",
             &api,
         ]);
-        command.args(tls("coordinator")).args(&self.flags);
+        command.args(tls("coordinator")).args(&self.flags).envs(self.environment.iter().cloned());
         let running = self.world.start(command);
         until("the coordinator is ready", || running.stdout().ends_with('\n'));
         let ready: serde_json::Value = parse(&running.stdout());
@@ -155,6 +158,7 @@ impl Fleet {
         let mut command = self.world.command(&["node", "--coordinator", &door, "--name", name]);
         command.args(["--concurrency", "4", "--memory", &memory]).args(tls(name));
         command.env("AWS_ACCESS_KEY_ID", key(name)).env("AWS_SECRET_ACCESS_KEY", format!("{name}-secret"));
+        command.envs(self.environment.iter().cloned());
         command
     }
 
@@ -344,6 +348,13 @@ impl Fleet {
         let node = self.nodes.remove(name).expect("there is a node of that name");
         node.signal("TERM");
         node.wait()
+    }
+
+    /// Sends SIGTERM to the coordinator and waits for its end.
+    pub(super) fn stop_coordinator(&mut self) -> Ended {
+        let coordinator = self.coordinator.take().expect("there is a coordinator");
+        coordinator.signal("TERM");
+        coordinator.wait()
     }
 
     /// Kills the coordinator with SIGKILL.

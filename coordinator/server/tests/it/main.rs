@@ -4,6 +4,7 @@ mod api;
 mod events;
 mod journal;
 mod listing;
+mod metrics;
 mod node;
 mod serving;
 mod sessions;
