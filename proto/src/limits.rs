@@ -35,6 +35,16 @@ pub const DIRECTORY_PART_BYTES: u64 = 8 * MIB;
 pub const SOURCES_MAX: usize = 1_000;
 /// Most buckets from which one job takes objects.
 pub const BUCKETS_MAX: usize = 1_000;
+/// Longest line of a manifest, in bytes: many times what the longest key takes with all its escapes.
+pub const MANIFEST_LINE_BYTES_MAX: usize = 64 << 10;
+/// What is read of a manifest at a time, in bytes: one request, about 10,000 lines.
+pub const MANIFEST_PAGE_BYTES: u64 = MIB;
+/// Objects of a manifest looked up in S3 before what is known so far is planned: a page of a listing has as many.
+pub const MANIFEST_LOOKUPS_PER_PAGE: usize = 1_000;
+/// Objects of a manifest looked up at the same time.
+pub const MANIFEST_LOOKUPS_AT_ONCE: usize = 64;
+/// Longest ETag taken from a manifest, in bytes: S3's have up to 38.
+pub const ETAG_BYTES_MAX: usize = 1_024;
 /// Most entries in one job: positions are held in 32 bits.
 pub const ENTRIES_MAX: u32 = u32::MAX - 1;
 /// Most names or objects quoted in one error message; the rest is counted.

@@ -9,6 +9,7 @@ mod create;
 mod handle;
 mod http;
 mod journal;
+mod manifest;
 mod member;
 mod problem;
 mod pump;
