@@ -77,7 +77,7 @@ async fn pages_follow_each_other() {
     assert_eq!(objects.len(), 2_500);
     assert!(objects.is_sorted_by(|a, b| a.key < b.key));
     assert!(objects.iter().all(|object| object.key.starts_with("in/")));
-    assert_eq!(world.s3.requests().list, 3);
+    assert_eq!(world.s3.requests().list.sent, 3);
     let empty = world.s3.list_page(0, BUCKET, "nothing/", None).await.expect("it lists");
     assert!(empty.objects.is_empty() && empty.next.is_none());
 }
@@ -122,6 +122,11 @@ async fn open_uploads_of_exactly_one_key() {
     assert_eq!(found, ids);
     assert!(open.iter().all(|upload| upload.initiated > 1_700_000_000));
     assert!(world.s3.list_uploads(&at("zips/a")).await.expect("it lists").is_empty());
+    world.s3.create_upload(&at("zip"), JobId(9)).await.expect("it begins");
+    let below = world.s3.list_uploads_below(BUCKET, "zips/").await.expect("it lists");
+    let mut keys: Vec<&str> = below.iter().map(|upload| &*upload.destination.key).collect();
+    keys.dedup();
+    assert_eq!((below.len(), keys), (5, vec!["zips/a b", key, "zips/a b+c.zip.old"]));
 }
 
 #[tokio::test]
@@ -132,7 +137,7 @@ async fn open_uploads_of_several_pages() {
     }
     world.s3.create_upload(&at("b"), JobId(0)).await.expect("it begins");
     assert_eq!(world.s3.list_uploads(&at("a")).await.expect("it lists").len(), 1_001);
-    assert_eq!(world.s3.requests().list_other, 2);
+    assert_eq!(world.s3.requests().list_other.sent, 2);
 }
 
 #[tokio::test]
@@ -144,9 +149,9 @@ async fn retries_go_on_while_it_may_help() {
         async move { with_retries(|| s3.list_page(0, BUCKET, "", None)).await }
     });
     task.await.expect("no panic").expect("the third attempt lists");
-    assert_eq!(world.s3.requests().list, 3);
+    assert_eq!(world.s3.requests().list.sent, 3);
     with_retries(async || world.s3.list_page(0, "nowhere", "", None).await)
         .await
         .expect_err("no such bucket");
-    assert_eq!(world.s3.requests().list, 4);
+    assert_eq!(world.s3.requests().list.sent, 4);
 }

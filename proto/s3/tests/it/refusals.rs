@@ -90,7 +90,7 @@ async fn failures_that_pass() {
             assert_eq!(error.kind(), kind, "{error}");
         }
     }
-    assert_eq!(world.s3.requests().list, 3, "one attempt each");
+    assert_eq!(world.s3.requests().list.sent, 3, "one attempt each");
 }
 
 #[tokio::test]

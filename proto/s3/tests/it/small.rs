@@ -56,7 +56,7 @@ async fn buckets_are_looked_up() {
     let error = world.s3.head_bucket("nowhere").await.expect_err("no such bucket");
     assert_eq!(error.kind(), S3ErrorKind::NoSuchBucket, "{error}");
     assert!(error.to_string().contains("cannot look up s3://nowhere"), "{error}");
-    assert_eq!(world.s3.requests().head, 2);
+    assert_eq!(world.s3.requests().head.sent, 2);
     world.twin.expire_key("zipfleet");
     let expired = client_with(&world.server.endpoint(), "zipfleet", "zipfleet-secret").await;
     let error = expired.head_bucket(BUCKET).await.expect_err("the key has expired");

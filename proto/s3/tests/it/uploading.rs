@@ -97,7 +97,7 @@ async fn aborting_leaves_nothing_and_may_be_repeated() {
     let error =
         world.s3.upload_part(&upload, number, body, crc, &Progress::default()).await.expect_err("it is gone");
     assert_eq!(error.kind(), S3ErrorKind::NoSuchUpload);
-    assert_eq!(world.s3.requests().abort, 2);
+    assert_eq!(world.s3.requests().abort.sent, 2);
 }
 
 #[tokio::test]
@@ -209,7 +209,7 @@ async fn parts_are_read_back() {
     }
     let end = world.s3.list_parts(&upload, PartNumber(5)).await.expect("it lists");
     assert_eq!(end, PartsPage { parts: Vec::new(), next: None });
-    assert_eq!(world.s3.requests().list_other, 4);
+    assert_eq!(world.s3.requests().list_other.sent, 4);
     world.s3.abort_upload(&upload).await.expect("it aborts");
     let error = world.s3.list_parts(&upload, PartNumber(1)).await.expect_err("it is gone");
     assert_eq!(error.kind(), S3ErrorKind::NoSuchUpload);
