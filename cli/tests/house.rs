@@ -54,6 +54,7 @@ const DOOR_BETWEEN: &[&str] = &[
     "x509-parser",
 ];
 const SERVER: &[&str] = &[
+    "aws-lc-rs",
     "axum",
     "bytes",
     "coordinator",
@@ -64,10 +65,12 @@ const SERVER: &[&str] = &[
     "proto-session",
     "ractor",
     "rand",
+    "reqwest",
     "serde",
     "serde_json",
     "thiserror",
     "tokio",
+    "tokio-stream",
     "tracing",
 ];
 const AGENT: &[&str] = &[

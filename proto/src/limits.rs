@@ -151,6 +151,30 @@ pub const ORDERS_PENDING_MAX: usize = 10_000;
 pub const API_CONNECTIONS_MAX: usize = 256;
 /// Longest body of a request to the job API, in bytes: a thousand sources with the longest keys.
 pub const API_BODY_BYTES_MAX: usize = 1 << 20;
+/// Longest body of a request that brings the sources of a job in lines, in bytes: some 20 million of them.
+pub const MANIFEST_BYTES_MAX: u64 = 2 * GIB;
+/// Requests that bring sources in lines at a time: each holds a part of `STATE_PART_BYTES`.
+pub const SPOOLS_MAX: usize = 8;
+/// Silence after which a request that brings sources in lines is given up, in milliseconds.
+pub const SPOOL_SILENCE_MS: u64 = 30_000;
+/// Size of the parts in which large objects of a coordinator's state are written, in bytes.
+pub const STATE_PART_BYTES: usize = 8 << 20;
+/// Reports of jobs written to a coordinator's state at a time: each holds such a part.
+pub const REPORTS_AT_ONCE: usize = 8;
+/// Most bytes of a report that are looked at for the job it is of: its destination, outcome and warnings.
+pub const REPORT_HEAD_BYTES_MAX: usize = 1 << 20;
+/// Attempts to deliver one callback: with the waits between them, about four minutes.
+pub const CALLBACK_ATTEMPTS_MAX: u32 = 8;
+/// Longest wait before the second of them, in milliseconds; each further one may wait twice as long.
+pub const CALLBACK_BACKOFF_MS: u64 = 2_000;
+/// Time a receiver has to answer a callback, in milliseconds.
+pub const CALLBACK_ANSWER_MS: u64 = 10_000;
+/// Callbacks on their way at the same time.
+pub const CALLBACKS_AT_ONCE: usize = 32;
+/// Callbacks on their way to one host: who never answers must not hold up those for others.
+pub const CALLBACKS_AT_ONCE_PER_HOST: usize = 4;
+/// Longest address of a callback, in bytes.
+pub const CALLBACK_URL_BYTES_MAX: usize = 2_048;
 /// Longest record of an upload in a coordinator's state, in bytes.
 pub const JOURNAL_RECORD_BYTES_MAX: u64 = 64 << 10;
 /// Most records of uploads that are looked at when a coordinator starts: it leaves one for each job in progress.

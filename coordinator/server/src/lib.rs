@@ -18,6 +18,8 @@ mod roster;
 mod serve;
 mod session;
 mod sessions;
+mod spool;
+mod writer;
 
 pub use actor::Refusal;
 pub use create::exists;
@@ -26,3 +28,4 @@ pub use journal::{Journal, Recovered, StateLocation};
 pub use questions::list_page;
 pub use roster::{CallbackTarget, Fingerprint, JobRequest, Sight};
 pub use serve::{Ready, ServeError, ServeOptions, serve};
+pub use spool::{Spool, SpoolError, Spooled, Spools};
