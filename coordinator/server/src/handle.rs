@@ -22,6 +22,7 @@ use crate::actor::{CoordinatorActor, Message, Refusal, Start, State};
 use crate::journal::Journal;
 use crate::member::{Member, Orders};
 use crate::pump::pump;
+use crate::reports::{NoReport, ReportBody};
 use crate::roster::{JobRequest, Sight};
 
 /// How often the machine is told that time has passed.
@@ -158,6 +159,20 @@ impl Coordinator {
         let (reply, answer) = oneshot::channel();
         self.actor.cast(Message::Watch(id, reply)).ok()?;
         answer.await.ok()
+    }
+
+    /// The report of a job that has ended, also of one that is forgotten, as long as it is in the coordinator's
+    /// state.
+    ///
+    /// # Errors
+    /// See [`NoReport`].
+    pub async fn report_body(&self, id: JobId) -> Result<ReportBody, NoReport> {
+        let look = self.look(move |state| (state.owes_report(id), state.reports())).await;
+        match look.ok_or(NoReport::Gone)? {
+            (true, _) => Err(NoReport::NotReady),
+            (false, Some(reports)) => reports.open(id).await,
+            (false, None) => Err(NoReport::Unknown),
+        }
     }
 
     /// Why a job went as it did, or has gone so far; `None` when it is forgotten.
