@@ -80,11 +80,13 @@ const SERVER: &[&str] = &[
     "proto-trace",
     "ractor",
     "rand",
+    "reqwest",
     "serde",
     "serde_json",
     "thiserror",
     "tokio",
     "toml",
+    "tokio-stream",
     "tracing",
     "utoipa",
 ];

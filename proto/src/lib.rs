@@ -49,4 +49,5 @@ pub mod wire;
 pub mod complete;
 
 pub mod api;
+pub mod manifest;
 mod problem;

@@ -35,6 +35,16 @@ pub const DIRECTORY_PART_BYTES: u64 = 8 * MIB;
 pub const SOURCES_MAX: usize = 1_000;
 /// Most buckets from which one job takes objects.
 pub const BUCKETS_MAX: usize = 1_000;
+/// Longest line of a manifest, in bytes: many times what the longest key takes with all its escapes.
+pub const MANIFEST_LINE_BYTES_MAX: usize = 64 << 10;
+/// What is read of a manifest at a time, in bytes: one request, about 10,000 lines.
+pub const MANIFEST_PAGE_BYTES: u64 = MIB;
+/// Objects of a manifest looked up in S3 before what is known so far is planned: a page of a listing has as many.
+pub const MANIFEST_LOOKUPS_PER_PAGE: usize = 1_000;
+/// Objects of a manifest looked up at the same time.
+pub const MANIFEST_LOOKUPS_AT_ONCE: usize = 64;
+/// Longest ETag taken from a manifest, in bytes: S3's have up to 38.
+pub const ETAG_BYTES_MAX: usize = 1_024;
 /// Most entries in one job: positions are held in 32 bits.
 pub const ENTRIES_MAX: u32 = u32::MAX - 1;
 /// Most names or objects quoted in one error message; the rest is counted.
@@ -155,8 +165,6 @@ pub const PAGE_JOBS_MAX: usize = 1_000;
 pub const URL_SECONDS_MAX: u64 = 604_800;
 /// Longest idempotency key, in characters.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 200;
-/// Longest URL of a callback, in bytes.
-pub const CALLBACK_URL_BYTES_MAX: usize = 2_048;
 /// Longest detail of a problem, in characters: it may quote what was sent.
 pub const PROBLEM_CHARS_MAX: usize = 4_000;
 /// Submissions a token may make a minute unless its entry says otherwise.
@@ -167,6 +175,30 @@ pub const TOKEN_JOBS_DEFAULT: usize = 100;
 pub const TOKENS_FILE_BYTES_MAX: u64 = 4 << 20;
 /// Tokens at a time: each request is compared with all of them.
 pub const TOKENS_MAX: usize = 1_000;
+/// Longest body of a request that brings the sources of a job in lines, in bytes: some 20 million of them.
+pub const MANIFEST_BYTES_MAX: u64 = 2 * GIB;
+/// Requests that bring sources in lines at a time: each holds a part of `STATE_PART_BYTES`.
+pub const SPOOLS_MAX: usize = 8;
+/// Silence after which a request that brings sources in lines is given up, in milliseconds.
+pub const SPOOL_SILENCE_MS: u64 = 30_000;
+/// Size of the parts in which large objects of a coordinator's state are written, in bytes.
+pub const STATE_PART_BYTES: usize = 8 << 20;
+/// Reports of jobs written to a coordinator's state at a time: each holds such a part.
+pub const REPORTS_AT_ONCE: usize = 8;
+/// Most bytes of a report that are looked at for the job it is of: its destination, outcome and warnings.
+pub const REPORT_HEAD_BYTES_MAX: usize = 1 << 20;
+/// Attempts to deliver one callback: with the waits between them, about four minutes.
+pub const CALLBACK_ATTEMPTS_MAX: u32 = 8;
+/// Longest wait before the second of them, in milliseconds; each further one may wait twice as long.
+pub const CALLBACK_BACKOFF_MS: u64 = 2_000;
+/// Time a receiver has to answer a callback, in milliseconds.
+pub const CALLBACK_ANSWER_MS: u64 = 10_000;
+/// Callbacks on their way at the same time.
+pub const CALLBACKS_AT_ONCE: usize = 32;
+/// Callbacks on their way to one host: who never answers must not hold up those for others.
+pub const CALLBACKS_AT_ONCE_PER_HOST: usize = 4;
+/// Longest address of a callback, in bytes.
+pub const CALLBACK_URL_BYTES_MAX: usize = 2_048;
 /// Longest record of an upload in a coordinator's state, in bytes.
 pub const JOURNAL_RECORD_BYTES_MAX: u64 = 64 << 10;
 /// Most records of uploads that are looked at when a coordinator starts: it leaves one for each job in progress.

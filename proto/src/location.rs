@@ -18,6 +18,19 @@ pub struct Location {
     pub key: String,
 }
 
+impl Location {
+    /// The object of any key, even one that as an address would mean something else.
+    ///
+    /// # Errors
+    /// When there can be no such bucket or no such key.
+    pub fn new(bucket: String, key: String) -> Result<Self, LocationError> {
+        if key.is_empty() {
+            return Err(LocationError::Key(format!("s3://{bucket}/")));
+        }
+        Ok(Self { bucket: checked(bucket, &key)?, key })
+    }
+}
+
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "s3://{}/{}", self.bucket, printable(&self.key))
@@ -155,22 +168,12 @@ impl TryFrom<SourceText> for Source {
     type Error = LocationError;
 
     fn try_from(text: SourceText) -> Result<Self, LocationError> {
-        let checked = |bucket: String, key: &str| {
-            let address = format!("s3://{bucket}/{key}");
-            match split(&address)? {
-                (found, rest) if found == bucket && rest == key => Ok(bucket),
-                _ => Err(LocationError::Bucket(address)),
-            }
-        };
         Ok(match text {
             SourceText::Address(address) => parse_source(&address)?,
             SourceText::Prefix(PrefixText { bucket, prefix }) => {
                 Self::Prefix { bucket: checked(bucket, &prefix)?, prefix }
             }
-            SourceText::Key(KeyText { key, .. }) if key.is_empty() => return Err(LocationError::Key(key)),
-            SourceText::Key(KeyText { bucket, key }) => {
-                Self::Object(Location { bucket: checked(bucket, &key)?, key })
-            }
+            SourceText::Key(KeyText { bucket, key }) => Self::Object(Location::new(bucket, key)?),
             SourceText::Manifest(ManifestText { manifest }) => {
                 Self::Manifest { location: parse_object(&manifest)?, within: Vec::new() }
             }
@@ -252,6 +255,15 @@ pub fn parse_object(text: &str) -> Result<Location, LocationError> {
         return Err(LocationError::Key(text.to_owned()));
     }
     Ok(Location { bucket: bucket.to_owned(), key: key.to_owned() })
+}
+
+/// The bucket, if it and the key, which may be empty, are what an address of both would name.
+fn checked(bucket: String, key: &str) -> Result<String, LocationError> {
+    let address = format!("s3://{bucket}/{key}");
+    match split(&address)? {
+        (found, rest) if found == bucket && rest == key => Ok(bucket),
+        _ => Err(LocationError::Bucket(address)),
+    }
 }
 
 fn split(text: &str) -> Result<(&str, &str), LocationError> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use coordinator::machine::{Effect, Ended, Event, Machine, Question, Settings};
+use coordinator::machine::{Effect, Event, Machine, Question, Settings};
 use coordinator::scheduler::NodeId;
 use proto::api::{JobReport, Submitted};
 use proto::explain::Explanation;
@@ -18,14 +18,20 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::{oneshot, watch};
 use tracing::{Instrument, Span};
 
+use crate::callback::Callbacks;
 use crate::create::Suspects;
 use crate::journal::Journal;
 use crate::member::Orders;
 use crate::metrics::Times;
 use crate::pump::Handled;
 use crate::questions::ask;
+use crate::reports::Reports;
 use crate::roster::{JobRequest, Roster, Sight, problems, report};
 use crate::spans;
+
+mod ending;
+
+use ending::Ending;
 
 /// How long a coordinator that is told to stop stays after its jobs were cancelled: whoever watches one is still to
 /// learn of it.
@@ -43,8 +49,10 @@ pub(crate) enum Message {
     Suspects(JobId, Suspects),
     /// All that a job may have left is known, and no record of it remains.
     Settled(JobId, Outcome),
-    /// Something begun when a job ended is done.
+    /// Something begun for a job that is over is done.
     ErrandDone,
+    /// The report of a job is written, or lost.
+    ReportDone(JobId),
     Look(Box<dyn FnOnce(&State) + Send>),
     Stop,
     /// Something that the actor waits for will never come.
@@ -84,12 +92,20 @@ pub(crate) struct State {
     spans: BTreeMap<JobId, Span>,
     /// Why the machine refused a submission.
     refused: Option<Failure>,
-    /// What is still done for jobs that are settled: reports and callbacks.
+    /// What is still done for jobs that are settled.
     errands: usize,
+    /// Where reports go; none without a journal.
+    reports: Option<Reports>,
+    callbacks: Callbacks,
+    /// Jobs that have ended and are not settled.
+    ending: BTreeMap<JobId, Box<Ending>>,
+    /// Jobs of which the report is being written.
+    reporting: BTreeSet<JobId>,
+    /// Tells that the coordinator is about to end.
+    stopping: watch::Sender<bool>,
     suspects: BTreeMap<JobId, Suspects>,
     /// Jobs of which the journal has, or may have, a record.
     recorded: BTreeSet<JobId>,
-    pub(crate) is_stopping: bool,
     /// How long it stays when nothing of its jobs is left; none when it has not been told to stop, or has been
     /// told when.
     farewell: Option<Duration>,
@@ -101,7 +117,17 @@ impl Actor for CoordinatorActor {
     type Arguments = Start;
 
     async fn pre_start(&self, _: ActorRef<Message>, start: Start) -> Result<State, ActorProcessingErr> {
+        let (stopping, is_stopping) = watch::channel(false);
+        let reports = start.journal.as_ref().map(|journal| {
+            // Not counted with any job.
+            Reports::new(start.s3.clone(), journal.state().clone())
+        });
         Ok(State {
+            reports,
+            callbacks: Callbacks::new(is_stopping),
+            ending: BTreeMap::new(),
+            reporting: BTreeSet::new(),
+            stopping,
             s3: start.s3,
             journal: start.journal,
             machine: Machine::new(start.settings),
@@ -114,7 +140,6 @@ impl Actor for CoordinatorActor {
             errands: 0,
             suspects: BTreeMap::new(),
             recorded: BTreeSet::new(),
-            is_stopping: false,
             farewell: None,
         })
     }
@@ -161,10 +186,13 @@ impl Actor for CoordinatorActor {
             }
             Message::Settled(id, outcome) => state.settle(id, outcome, &myself),
             Message::ErrandDone => state.errands -= 1,
+            Message::ReportDone(id) => {
+                state.reporting.remove(&id);
+            }
             Message::Look(look) => look(state),
             Message::Stop => {
                 let jobs = state.machine.jobs();
-                state.is_stopping = true;
+                state.stopping.send_replace(true);
                 state.farewell = Some(if jobs.is_empty() { Duration::ZERO } else { FAREWELL });
                 for job in jobs {
                     state.happened(Event::Cancelled(job.id), &myself);
@@ -205,6 +233,11 @@ impl State {
             number = next;
         }
         (jobs, None)
+    }
+
+    /// Whether it takes no more jobs, because it is about to end.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
     }
 
     /// Whether all jobs have ended and nothing of them is left.
@@ -255,7 +288,24 @@ impl State {
         }
     }
 
+    /// Takes a job in, and removes the manifest written for it if it is none.
     fn submit(
+        &mut self,
+        request: JobRequest,
+        ended: oneshot::Sender<Outcome>,
+        myself: &ActorRef<Message>,
+    ) -> Result<Submitted, Refusal> {
+        let manifest = request.manifest.clone();
+        let submitted = self.take(request, ended, myself);
+        if let Some(manifest) = manifest
+            && !submitted.as_ref().is_ok_and(|submitted| submitted.is_new)
+        {
+            self.discard(manifest, myself);
+        }
+        submitted
+    }
+
+    fn take(
         &mut self,
         mut request: JobRequest,
         ended: oneshot::Sender<Outcome>,
@@ -272,7 +322,7 @@ impl State {
                 Err(Refusal::Mismatch(known))
             };
         }
-        if self.is_stopping {
+        if self.is_stopping() {
             return Err(Refusal::Stopping);
         }
         if let Some(most) = request.jobs_max
@@ -351,54 +401,6 @@ impl State {
         tracing::warn!(node = self.machine.name(node), "given up: it takes no orders");
         self.nodes.remove(&node);
         Some(Event::NodeLost(node))
-    }
-
-    /// Notes how a job ended; it is settled when all that it may have left is known.
-    fn finish(&mut self, mut ended: Ended, myself: &ActorRef<Message>) {
-        let id = ended.view.id;
-        let mut outcome = ended.view.outcome.take().expect("a job that ended has an outcome");
-        let is_clean = match &outcome {
-            Outcome::Completed(summary) => {
-                tracing::info!(job = %id, bytes = summary.bytes, "job completed");
-                self.times.completed(summary);
-                true
-            }
-            Outcome::Failed { failure, left_behind } => {
-                tracing::info!(job = %id, %failure, "job failed");
-                self.spans.get(&id).into_iter().for_each(|span| proto_trace::failed(span, failure));
-                left_behind.is_empty()
-            }
-        };
-        self.roster.ended(ended);
-        // The record of an upload that could not be removed stays: the next coordinator tries again.
-        let record = self.journal.clone().filter(|_| self.recorded.remove(&id) && is_clean);
-        let suspects = self.suspects.remove(&id);
-        if record.is_none() && suspects.is_none() {
-            return self.settle(id, outcome, myself);
-        }
-        let s3 = self.s3.clone();
-        let span = spans::of_settling(self.spans.get(&id));
-        let work = async move {
-            if let Some(suspects) = suspects
-                && let Some(left) = suspects.left(&s3).await
-            {
-                match &mut outcome {
-                    Outcome::Completed(summary) => summary.warnings.push(left),
-                    Outcome::Failed { left_behind, .. } => left_behind.push(left),
-                }
-            }
-            if let Some(journal) = record {
-                journal.forget(id).await;
-            }
-            vec![Message::Settled(id, outcome)]
-        };
-        aside(myself, work.instrument(span));
-    }
-
-    /// Notes that nothing of a job is left to do, and tells whoever wants to know.
-    fn settle(&mut self, id: JobId, outcome: Outcome, _myself: &ActorRef<Message>) {
-        self.spans.remove(&id);
-        self.roster.settle(id, outcome);
     }
 }
 

@@ -23,6 +23,7 @@ use crate::journal::Journal;
 use crate::member::{Member, Orders};
 use crate::metrics::Seen;
 use crate::pump::pump;
+use crate::reports::{NoReport, ReportBody};
 use crate::roster::{JobRequest, Sight};
 
 /// How often the machine is told that time has passed.
@@ -161,6 +162,20 @@ impl Coordinator {
         answer.await.ok()
     }
 
+    /// The report of a job that has ended, also of one that is forgotten, as long as it is in the coordinator's
+    /// state.
+    ///
+    /// # Errors
+    /// See [`NoReport`].
+    pub async fn report_body(&self, id: JobId) -> Result<ReportBody, NoReport> {
+        let look = self.look(move |state| (state.owes_report(id), state.reports())).await;
+        match look.ok_or(NoReport::Gone)? {
+            (true, _) => Err(NoReport::NotReady),
+            (false, Some(reports)) => reports.open(id).await,
+            (false, None) => Err(NoReport::Unknown),
+        }
+    }
+
     /// Why a job went as it did, or has gone so far; `None` when it is forgotten.
     pub async fn explanation(&self, id: JobId) -> Option<Explanation> {
         self.look(move |state| state.explanation(id)).await.flatten()
@@ -199,7 +214,7 @@ impl Coordinator {
 
     /// Whether it was told to stop, or is gone.
     pub(crate) async fn is_stopping(&self) -> bool {
-        self.look(|state| state.is_stopping).await.unwrap_or(true)
+        self.look(State::is_stopping).await.unwrap_or(true)
     }
 
     /// Whether all jobs have ended and nothing of them is left.

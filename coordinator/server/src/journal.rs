@@ -34,6 +34,33 @@ impl fmt::Display for StateLocation {
     }
 }
 
+impl StateLocation {
+    /// What the keys of the records of open uploads begin with.
+    fn uploads(&self) -> String {
+        format!("{}uploads/", self.prefix)
+    }
+
+    /// What the keys of manifests written for jobs begin with.
+    fn manifests(&self) -> String {
+        format!("{}manifests/", self.prefix)
+    }
+
+    /// What the keys of reports begin with.
+    fn reports(&self) -> String {
+        format!("{}reports/", self.prefix)
+    }
+
+    /// Where the sources of a job go that come in the request.
+    pub(crate) fn manifest(&self, job: JobId) -> Location {
+        Location { bucket: self.bucket.clone(), key: format!("{}{job}.ndjson", self.manifests()) }
+    }
+
+    /// Where the report of a job goes.
+    pub(crate) fn report(&self, job: JobId) -> Location {
+        Location { bucket: self.bucket.clone(), key: format!("{}{job}.json", self.reports()) }
+    }
+}
+
 /// The records of uploads below a [`StateLocation`].
 #[derive(Clone, Debug)]
 pub struct Journal {
@@ -76,8 +103,9 @@ impl Journal {
     /// single record is a warning.
     pub async fn recover(&self) -> Result<Recovered, Failure> {
         let StateLocation { bucket, .. } = &self.state;
-        let below = self.folder();
+        let below = self.state.uploads();
         let mut recovered = Recovered::default();
+        self.sweep(&mut recovered).await;
         let (mut next, mut records) = (None, 0);
         loop {
             let page = with_retries(async || self.s3.list_page(0, bucket, &below, next.as_deref()).await);
@@ -96,6 +124,51 @@ impl Journal {
             next = page.next;
             if next.is_none() {
                 return Ok(recovered);
+            }
+        }
+    }
+
+    /// Where all that a coordinator keeps is.
+    pub(crate) fn state(&self) -> &StateLocation {
+        &self.state
+    }
+
+    /// Removes what is of no use without the coordinator that wrote it: manifests of jobs that are lost, and what
+    /// was still being written.
+    async fn sweep(&self, recovered: &mut Recovered) {
+        if let Err(error) = self.sweep_manifests().await {
+            let warning =
+                format!("a manifest of a job that is over may be left below {}: {error}", self.state);
+            recovered.warnings.push(warning);
+        }
+        for folder in [self.state.manifests(), self.state.reports()] {
+            let open = with_retries(async || self.s3.list_uploads_below(&self.state.bucket, &folder).await);
+            match open.await {
+                Ok(open) => {
+                    for upload in open {
+                        recovered
+                            .warnings
+                            .extend(abort(&self.s3, &upload).await.err().map(|left| left.message));
+                    }
+                }
+                Err(error) => recovered.warnings.push(format!("an unused upload may be left: {error}")),
+            }
+        }
+    }
+
+    async fn sweep_manifests(&self) -> Result<(), Error> {
+        let (bucket, below) = (&self.state.bucket, self.state.manifests());
+        let mut next = None;
+        loop {
+            let page =
+                with_retries(async || self.s3.list_page(0, bucket, &below, next.as_deref()).await).await?;
+            for object in page.objects {
+                let location = Location { bucket: bucket.clone(), key: object.key.into() };
+                with_retries(async || self.s3.delete(&location).await).await?;
+            }
+            next = page.next;
+            if next.is_none() {
+                return Ok(());
             }
         }
     }
@@ -209,12 +282,8 @@ impl Journal {
         }
     }
 
-    fn folder(&self) -> String {
-        format!("{}uploads/", self.state.prefix)
-    }
-
     fn record(&self, job: JobId) -> Location {
-        Location { bucket: self.state.bucket.clone(), key: format!("{}{job}.json", self.folder()) }
+        Location { bucket: self.state.bucket.clone(), key: format!("{}{job}.json", self.state.uploads()) }
     }
 
     fn unusable(&self, what: &str, error: Error) -> Failure {

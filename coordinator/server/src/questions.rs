@@ -2,7 +2,7 @@
 
 use coordinator::machine::{Event, Question};
 use proto::crc::{StoredChecksum, StoredKind};
-use proto::failure::{Failure, FailureKind, S3ErrorKind};
+use proto::failure::{Failure, S3ErrorKind};
 use proto::job::JobId;
 use proto::listing::{Page, SourceObject};
 use proto::location::{Location, Source};
@@ -12,6 +12,7 @@ use crate::abort::abort;
 use crate::complete::complete;
 use crate::create::{Suspects, create, create_recorded};
 use crate::journal::Journal;
+use crate::manifest;
 
 /// Asks S3; gives the event that answers, and uploads that may be ours although nobody told.
 pub(crate) async fn ask(
@@ -42,16 +43,14 @@ pub(crate) async fn ask(
 /// Lists one page of a source, which is number `index` of its job.
 ///
 /// # Errors
-/// When S3 refuses, or a single object is not there.
+/// When S3 refuses, a single object is not there, or a manifest has a bad line.
 pub async fn list_page(s3: &S3, index: u16, source: &Source, from: Option<&str>) -> Result<Page, Failure> {
     match source {
         Source::Prefix { bucket, prefix } => {
             Ok(with_retries(async || s3.list_page(index, bucket, prefix, from).await).await?)
         }
         Source::Object(location) => single(s3, index, location).await,
-        Source::Manifest { location, .. } => {
-            Err(Failure::new(FailureKind::Internal, format!("{location} cannot be read yet")))
-        }
+        Source::Manifest { location, within } => manifest::page(s3, index, location, within, from).await,
     }
 }
 

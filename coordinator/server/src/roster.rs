@@ -6,13 +6,16 @@ use std::sync::Arc;
 use coordinator::machine::Ended;
 use proto::api::JobReport;
 use proto::explain::{Decision, Explanation};
+use proto::failure::{Failure, FailureKind};
 use proto::job::{JobId, JobSpec, Outcome};
-use proto::limits::{BARS_REMEMBERED, JOBS_REMEMBERED};
+use proto::limits::{BARS_REMEMBERED, CALLBACK_URL_BYTES_MAX, JOBS_REMEMBERED};
 use proto::location::Location;
 use proto::requests::RequestCounts;
 use proto::timeline::Timeline;
 use proto::view::JobView;
 use tokio::sync::{oneshot, watch};
+
+use crate::callback::address;
 
 /// Something like a hash of a submission: the same for the same submission.
 pub type Fingerprint = [u8; 32];
@@ -52,9 +55,26 @@ pub struct CallbackTarget {
     pub key: Arc<[u8]>,
 }
 
+impl CallbackTarget {
+    /// Whom to tell at `url`, signed with `key`.
+    ///
+    /// # Errors
+    /// When there can be no callback to that address.
+    pub fn new(url: String, key: Arc<[u8]>) -> Result<Self, Failure> {
+        if url.len() > CALLBACK_URL_BYTES_MAX || address(&url).is_none() {
+            let message = format!(
+                "a callback goes to an address as https://host/path, of up to {CALLBACK_URL_BYTES_MAX} bytes and without a password"
+            );
+            return Err(Failure::new(FailureKind::BadRequest, message));
+        }
+        Ok(Self { url, key })
+    }
+}
+
 impl std::fmt::Debug for CallbackTarget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CallbackTarget").field("url", &self.url).finish_non_exhaustive()
+        // Either may hold what only caller and receiver should know.
+        f.debug_struct("CallbackTarget").finish_non_exhaustive()
     }
 }
 

@@ -99,7 +99,8 @@ async fn fill(
     meter.gets();
     let answer = requests.s3.get(&body.bucket, &body.key, &body.etag, range).await;
     let mut fetched = requests.heed(&body.bucket, RequestClass::Read, answer)?;
-    if fetched.bytes != missing.end - missing.start {
+    let is_as_listed = fetched.object_bytes.is_none_or(|bytes| bytes == body.object_bytes);
+    if !is_as_listed || fetched.bytes != missing.end - missing.start {
         return Err(Trouble::Size);
     }
     if is_whole {

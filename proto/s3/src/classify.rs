@@ -52,6 +52,8 @@ fn by_code(operation: Operation, code: &str, refusal: &Refusal<'_>) -> Option<S3
         "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" | "RequestTimeTooSkewed" => Denied,
 
         "PreconditionFailed" => PreconditionFailed,
+        // It reaches further than its size was said to be.
+        "InvalidRange" => PreconditionFailed,
         "ConditionalRequestConflict" => Conflict,
 
         // A body was damaged on the way, so sending it again may succeed; of a completed upload the
@@ -205,7 +207,7 @@ mod tests {
             (GetObject, 403, "InvalidObjectState", Refused),
             (GetObject, 301, "PermanentRedirect", WrongRegion),
             (GetObject, 400, "AuthorizationHeaderMalformed", WrongRegion),
-            (GetObject, 416, "InvalidRange", Refused),
+            (GetObject, 416, "InvalidRange", PreconditionFailed),
             (GetObject, 501, "NotImplemented", Refused),
             (GetObject, 400, "SomethingNew", Refused),
             (GetObject, 500, "SomethingNew", Transient),

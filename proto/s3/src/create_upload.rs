@@ -20,11 +20,24 @@ impl S3 {
     /// # Errors
     /// See [`Error::kind`].
     pub async fn create_upload(&self, destination: &Location, job: JobId) -> Result<Upload, Error> {
+        self.create_upload_of(destination, job, "application/zip").await
+    }
+
+    /// Begins the multipart upload of something else that belongs to job `job`.
+    ///
+    /// # Errors
+    /// See [`Error::kind`].
+    pub async fn create_upload_of(
+        &self,
+        destination: &Location,
+        job: JobId,
+        content_type: &str,
+    ) -> Result<Upload, Error> {
         let target = Target::new(Operation::CreateUpload, &destination.bucket, &destination.key);
         let request = self.client.create_multipart_upload().bucket(&destination.bucket).key(&destination.key);
         let request =
             request.checksum_algorithm(ChecksumAlgorithm::Crc32).checksum_type(ChecksumType::FullObject);
-        let request = request.content_type("application/zip").metadata(JOB_METADATA, job.to_string());
+        let request = request.content_type(content_type).metadata(JOB_METADATA, job.to_string());
         let answer = self.attempt(&target, ANSWER_LIMIT, request.send()).await?;
         match answer.upload_id {
             Some(upload_id) if !upload_id.is_empty() => {

@@ -63,11 +63,13 @@ pub(crate) fn range_header(range: &Range<u64>) -> String {
     format!("bytes={}-{}", range.start, range.end - 1)
 }
 
-/// Reads `bytes first-last/total` of a Content-Range header.
-pub(crate) fn content_range(header: &str) -> Option<Range<u64>> {
-    let (range, _total) = header.strip_prefix("bytes ")?.split_once('/')?;
+/// Reads `bytes first-last/total` of a Content-Range header; the total may be unknown, which is written `*`.
+pub(crate) fn content_range(header: &str) -> Option<(Range<u64>, Option<u64>)> {
+    let (range, total) = header.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;
-    Some(first.parse().ok()?..last.parse::<u64>().ok()?.checked_add(1)?)
+    let range = first.parse().ok()?..last.parse::<u64>().ok()?.checked_add(1)?;
+    let total = if total == "*" { None } else { Some(total.parse().ok()?) };
+    Some((range, total))
 }
 
 #[cfg(test)]
@@ -120,9 +122,11 @@ mod tests {
     fn ranges() {
         assert_eq!(range_header(&(0..1)), "bytes=0-0");
         assert_eq!(range_header(&(5..10)), "bytes=5-9");
-        assert_eq!(content_range("bytes 5-9/100"), Some(5..10));
-        assert_eq!(content_range("bytes 5-9/*"), Some(5..10));
-        for malformed in ["", "bytes */100", "bytes 5-/9", "5-9/100", "bytes 0-18446744073709551615/1"] {
+        assert_eq!(content_range("bytes 5-9/100"), Some((5..10, Some(100))));
+        assert_eq!(content_range("bytes 5-9/*"), Some((5..10, None)));
+        for malformed in
+            ["", "bytes */100", "bytes 5-/9", "bytes 5-9/x", "5-9/100", "bytes 0-18446744073709551615/1"]
+        {
             assert_eq!(content_range(malformed), None, "{malformed}");
         }
     }

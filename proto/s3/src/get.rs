@@ -25,6 +25,8 @@ pub struct Fetched {
     pub stored: Option<StoredChecksum>,
     /// How many bytes come in all.
     pub bytes: u64,
+    /// Size of the whole object in bytes, if the answer tells.
+    pub object_bytes: Option<u64>,
     body: ByteStream,
     missing: u64,
     target: String,
@@ -36,8 +38,8 @@ impl S3 {
     /// `etag` (without quotes).
     ///
     /// # Errors
-    /// See [`Error::kind`]; `PreconditionFailed` when the object has changed. A server that answers with
-    /// other bytes than were asked for is refused.
+    /// See [`Error::kind`]; `PreconditionFailed` when the object has changed, or ends before the range does. A
+    /// server that answers with other bytes than were asked for is refused.
     ///
     /// # Panics
     /// When `range` is empty: HTTP cannot ask for no bytes.
@@ -62,7 +64,7 @@ impl S3 {
 
         let length = answer.content_length().and_then(|length| u64::try_from(length).ok());
         let Some(bytes) = length else { return Err(target.malformed("no Content-Length")) };
-        let mut stored = None;
+        let (mut stored, mut object_bytes) = (None, Some(bytes));
         match (range, answer.content_range()) {
             (None, None) => {
                 let (crc32, crc64) = (answer.checksum_crc32(), answer.checksum_crc64_nvme());
@@ -74,7 +76,14 @@ impl S3 {
                 return Err(target.error(S3ErrorKind::Refused, reason));
             }
             (Some(range), Some(header)) => {
-                if content_range(header).as_ref() != Some(&range) || bytes != range.end - range.start {
+                let answered = content_range(header);
+                object_bytes = answered.as_ref().and_then(|(_, total)| *total);
+                if object_bytes.is_some_and(|total| total < range.end) {
+                    let reason = "the object ends before the range does";
+                    return Err(target.error(S3ErrorKind::PreconditionFailed, reason));
+                }
+                let is_range = answered.is_some_and(|(answered, _)| answered == range);
+                if !is_range || bytes != range.end - range.start {
                     return Err(target.malformed(&format!("{bytes} bytes of Content-Range `{header}`")));
                 }
             }
@@ -82,6 +91,7 @@ impl S3 {
         Ok(Fetched {
             stored,
             bytes,
+            object_bytes,
             body: answer.body,
             missing: bytes,
             target: target.to_string(),

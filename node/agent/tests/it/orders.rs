@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use node_agent::NodeConfig;
 use proto::job::JobId;
+use proto::plan::Piece;
 use proto::requests::RequestClass;
 use proto::session::{Order, Pace};
 use simulations_s3::{Fault, FaultKind, Model, Occasion, Op};
@@ -181,4 +182,22 @@ async fn what_is_fetched_again_counts_once() {
     node.hear(8).await;
     assert_eq!(node.told.parts(How::Done).len(), 8);
     assert_eq!(node.vitals().moved_bytes, 8 * PART_BYTES);
+}
+
+#[tokio::test]
+async fn an_object_of_another_size_than_listed_is_not_read() {
+    let world = World::new().await;
+    // A range of it, as of an object of several parts, that lies within the object all the same.
+    let mut node = Hand::start(&world, config()).await;
+    for (part, said) in [(1, OBJECT_BYTES + 1), (2, 2 * OBJECT_BYTES), (3, OBJECT_BYTES - 1)] {
+        let Order::Grant(mut batch) = world.grant([part]) else { panic!("it is a grant") };
+        let work = &mut batch.assignments[0].work;
+        work.bodies[0].object_bytes = said;
+        work.pieces[1] = Piece::Fetch { body: 0, range: 0..OBJECT_BYTES / 2 };
+        work.bytes = PART_BYTES - OBJECT_BYTES / 2;
+        node.order(Order::Grant(batch)).await;
+        node.hear(part as usize).await;
+    }
+    assert_eq!(node.told.parts(How::Failed), [1, 2, 3]);
+    assert_eq!(world.twin.requests()["GetObject"], 3, "nothing is gained by asking again");
 }

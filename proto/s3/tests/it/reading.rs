@@ -17,7 +17,7 @@ async fn the_whole_and_ranges() {
     for range in [None, Some(0..1), Some(0..SIZE), Some(5..SIZE - 7), Some(SIZE - 1..SIZE)] {
         let fetched = world.s3.get(BUCKET, "k", &etag, range.clone()).await.expect("it reads");
         let range = range.unwrap_or(0..SIZE);
-        assert_eq!(fetched.bytes, range.end - range.start);
+        assert_eq!((fetched.bytes, fetched.object_bytes), (range.end - range.start, Some(SIZE)));
         assert_eq!(read(fetched).await.expect("it ends"), content.slice(range).to_bytes());
     }
     let counts = world.s3.requests();
@@ -70,6 +70,17 @@ async fn a_changed_object_is_not_read() {
             error.to_string().contains("s3://bucket/k: the object has changed since it was listed"),
             "{error}"
         );
+    }
+}
+
+#[tokio::test]
+async fn what_lies_beyond_the_end_is_not_there() {
+    let world = world().await;
+    world.twin.put(BUCKET, "k", Rope::synthetic(1, SIZE));
+    let etag = world.twin.object(BUCKET, "k").expect("it was put").etag;
+    for range in [SIZE - 1..SIZE + 1, SIZE..SIZE + 1, SIZE + 7..SIZE + 9] {
+        let error = world.s3.get(BUCKET, "k", &etag, Some(range)).await.expect_err("it is shorter");
+        assert_eq!(error.kind(), S3ErrorKind::PreconditionFailed, "{error}");
     }
 }
 

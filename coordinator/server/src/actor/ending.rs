@@ -1,0 +1,129 @@
+//! What follows when a job has ended: it is settled, then its report is written and whoever wants to know is told.
+
+use coordinator::machine::{Archive, Ended};
+use proto::api::JobReport;
+use proto::job::{JobId, Outcome};
+use proto::location::Location;
+use proto_s3::with_retries;
+use ractor::ActorRef;
+use tracing::Instrument;
+
+use super::{Message, State, aside};
+use crate::reports::Reports;
+use crate::roster::report;
+use crate::spans;
+
+/// What is still to be told of a job that has ended.
+pub(super) struct Ending {
+    report: JobReport,
+    archive: Option<Archive>,
+}
+
+impl State {
+    /// Notes how a job ended; it is settled when all that it may have left is known.
+    pub(super) fn finish(&mut self, mut ended: Ended, myself: &ActorRef<Message>) {
+        let id = ended.view.id;
+        let mut outcome = ended.view.outcome.take().expect("a job that ended has an outcome");
+        let is_clean = match &outcome {
+            Outcome::Completed(summary) => {
+                tracing::info!(job = %id, bytes = summary.bytes, "job completed");
+                self.times.completed(summary);
+                true
+            }
+            Outcome::Failed { failure, left_behind } => {
+                tracing::info!(job = %id, %failure, "job failed");
+                self.spans.get(&id).into_iter().for_each(|span| proto_trace::failed(span, failure));
+                left_behind.is_empty()
+            }
+        };
+        let report = report(ended.view.clone(), ended.explanation.clone(), ended.requests);
+        let report = JobReport { skipped: std::mem::take(&mut ended.skipped), ..report };
+        // Before it is remembered, which it is without its entries.
+        let archive = ended.archive.take().filter(|_| self.reports.is_some());
+        self.ending.insert(id, Box::new(Ending { report, archive }));
+        self.roster.ended(ended);
+        // The record of an upload that could not be removed stays: the next coordinator tries again.
+        let record = self.journal.clone().filter(|_| self.recorded.remove(&id) && is_clean);
+        let suspects = self.suspects.remove(&id);
+        if record.is_none() && suspects.is_none() {
+            return self.settle(id, outcome, myself);
+        }
+        let s3 = self.s3.clone();
+        let span = spans::of_settling(self.spans.get(&id));
+        let work = async move {
+            if let Some(suspects) = suspects
+                && let Some(left) = suspects.left(&s3).await
+            {
+                match &mut outcome {
+                    Outcome::Completed(summary) => summary.warnings.push(left),
+                    Outcome::Failed { left_behind, .. } => left_behind.push(left),
+                }
+            }
+            if let Some(journal) = record {
+                journal.forget(id).await;
+            }
+            vec![Message::Settled(id, outcome)]
+        };
+        aside(myself, work.instrument(span));
+    }
+
+    /// Notes that nothing of a job is left to do, and tells whoever wants to know.
+    pub(super) fn settle(&mut self, id: JobId, outcome: Outcome, myself: &ActorRef<Message>) {
+        self.spans.remove(&id);
+        self.roster.settle(id, outcome.clone());
+        let Some(ending) = self.ending.remove(&id) else { return };
+        let Ending { mut report, archive } = *ending;
+        report.job = report.job.ended(outcome);
+        let card = self.roster.card(id);
+        let (callback, manifest) =
+            card.map(|card| (card.callback.clone(), card.manifest.clone())).unwrap_or_default();
+        if let Some(manifest) = manifest {
+            self.discard(manifest, myself);
+        }
+        if let Some(target) = callback {
+            let told = self.callbacks.clone().deliver(report.job.clone(), target);
+            self.errand(myself, told, None);
+        }
+        if let Some(reports) = self.reports.clone() {
+            self.reporting.insert(id);
+            let written = async move { reports.write(report, archive).await };
+            self.errand(myself, written, Some(Message::ReportDone(id)));
+        }
+    }
+
+    /// Whether there is yet to be a report of a job.
+    pub(crate) fn owes_report(&self, id: JobId) -> bool {
+        let is_over = self.machine.job(id).is_none() && !self.ending.contains_key(&id);
+        !is_over || self.reporting.contains(&id)
+    }
+
+    pub(crate) fn reports(&self) -> Option<Reports> {
+        self.reports.clone()
+    }
+
+    /// Removes a manifest that was written for a job.
+    pub(super) fn discard(&mut self, manifest: Location, myself: &ActorRef<Message>) {
+        let s3 = self.s3.clone();
+        let discarded = async move {
+            if let Err(error) = with_retries(async || s3.delete(&manifest).await).await {
+                // The next coordinator tries again.
+                tracing::warn!(%error, "a manifest is left");
+            }
+        };
+        self.errand(myself, discarded, None);
+    }
+
+    /// Does something for a job that is over, for which nobody waits but a coordinator that is about to end.
+    fn errand(
+        &mut self,
+        myself: &ActorRef<Message>,
+        work: impl Future<Output = ()> + Send + 'static,
+        done: Option<Message>,
+    ) {
+        self.errands += 1;
+        aside(myself, async move {
+            work.await;
+            done.into_iter().chain([Message::ErrandDone]).collect()
+        });
+    }
+}

@@ -1,0 +1,156 @@
+//! Telling whoever wants to know that a job has ended: a signed POST, sent again until it is taken.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use bytes::Bytes;
+use proto::job::JobId;
+use proto::limits::{
+    CALLBACK_ANSWER_MS, CALLBACK_ATTEMPTS_MAX, CALLBACK_BACKOFF_MS, CALLBACKS_AT_ONCE,
+    CALLBACKS_AT_ONCE_PER_HOST,
+};
+use proto::view::JobView;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Url};
+use tokio::sync::{Semaphore, watch};
+
+use crate::create::unix_now;
+use crate::roster::CallbackTarget;
+
+/// Delivers callbacks.
+#[derive(Clone)]
+pub(crate) struct Callbacks {
+    /// Made for the first of them: without certificates of authorities on this machine there can be none.
+    client: Arc<OnceLock<Result<Client, String>>>,
+    turns: Arc<Semaphore>,
+    hosts: Arc<Mutex<BTreeMap<String, Arc<Semaphore>>>>,
+    first_wait: Duration,
+    /// Whether the coordinator is about to end, so that there is one more attempt at each and no more.
+    stopping: watch::Receiver<bool>,
+}
+
+impl Callbacks {
+    pub(crate) fn new(stopping: watch::Receiver<bool>) -> Self {
+        Self {
+            client: Arc::default(),
+            turns: Arc::new(Semaphore::new(CALLBACKS_AT_ONCE)),
+            hosts: Arc::default(),
+            first_wait: Duration::from_millis(CALLBACK_BACKOFF_MS),
+            stopping,
+        }
+    }
+
+    /// Tells how a job ended, until that is acknowledged or was tried often enough.
+    pub(crate) async fn deliver(mut self, job: JobView, target: CallbackTarget) {
+        let id = job.id;
+        let body = Bytes::from(serde_json::to_vec(&job).expect("a job can be told in JSON"));
+        // Neither path nor query: they may hold what only caller and receiver should know.
+        let Some((url, host)) = address(&target.url) else {
+            tracing::warn!(job = %id, "its callback has no valid address");
+            return;
+        };
+        for failed in 1..=CALLBACK_ATTEMPTS_MAX {
+            let is_last = failed == CALLBACK_ATTEMPTS_MAX || *self.stopping.borrow();
+            let why = match self.post(id, &url, &host, &target.key, body.clone()).await {
+                Ok(()) => {
+                    tracing::debug!(job = %id, host, "callback delivered");
+                    return;
+                }
+                Err(why) => why,
+            };
+            if is_last {
+                tracing::warn!(job = %id, host, why, failed, "its callback was not taken, and is given up");
+                return;
+            }
+            tracing::debug!(job = %id, host, why, failed, "its callback is sent again");
+            let longest = self.first_wait.saturating_mul(1 << (failed - 1));
+            // Never at once: whoever is overwhelmed needs time.
+            let wait = longest.mul_f64(0.5 + rand::random::<f64>() / 2.0);
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                Ok(_) = self.stopping.wait_for(|is_stopping| *is_stopping) => {}
+            }
+        }
+    }
+
+    /// Sends it once.
+    async fn post(&self, job: JobId, url: &Url, host: &str, key: &[u8], body: Bytes) -> Result<(), String> {
+        let client = self.client.get_or_init(|| client().map_err(|error| told(&error))).as_ref()?;
+        let of_host = self.of_host(host);
+        // The host's first: who waits for a host that never answers must not keep others waiting.
+        let _turn_at_host = of_host.acquire().await.expect("it is never closed");
+        let _turn = self.turns.acquire().await.expect("it is never closed");
+        let request = client
+            .post(url.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .header("Zipfleet-Event", "job.ended")
+            .header("Zipfleet-Delivery", job.to_string())
+            // Anew each time, so that receivers need not take old ones.
+            .header("Zipfleet-Signature", signature(key, unix_now(), &body))
+            .body(body);
+        let status = request.send().await.map_err(|error| told(&error))?.status();
+        if status.is_success() { Ok(()) } else { Err(format!("it answers {status}")) }
+    }
+
+    fn of_host(&self, host: &str) -> Arc<Semaphore> {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that nobody has in hand.
+        hosts.retain(|_, turns| Arc::strong_count(turns) > 1);
+        let turns = || Arc::new(Semaphore::new(CALLBACKS_AT_ONCE_PER_HOST));
+        hosts.entry(host.to_owned()).or_insert_with(turns).clone()
+    }
+}
+
+/// Follows no redirects, which could lead anywhere, and no proxies, which are for the way out of a network: a
+/// callback goes where its address says. Connections are not kept, because the next is seldom soon.
+fn client() -> Result<Client, reqwest::Error> {
+    Client::builder()
+        .redirect(Policy::none())
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .timeout(Duration::from_millis(CALLBACK_ANSWER_MS))
+        .user_agent(concat!("zipfleet/", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
+/// An address, if it is one to which there can be callbacks, and its host with its port.
+pub(crate) fn address(text: &str) -> Option<(Url, String)> {
+    let url = Url::parse(text).ok()?;
+    let is_plain = matches!(url.scheme(), "http" | "https") && url.username().is_empty();
+    if !is_plain || url.password().is_some() {
+        return None;
+    }
+    let host = format!("{}:{}", url.host_str()?, url.port_or_known_default()?);
+    Some((url, host))
+}
+
+/// What went wrong, with its causes and without the address.
+fn told(error: &reqwest::Error) -> String {
+    let mut cause = std::error::Error::source(error);
+    let mut text = match error {
+        error if error.is_timeout() => format!("no answer within {} s", CALLBACK_ANSWER_MS / 1_000),
+        error if error.is_connect() => "it cannot be reached".to_owned(),
+        error if error.is_builder() => "no client can be made".to_owned(),
+        _ => "the connection broke".to_owned(),
+    };
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+/// `t=<seconds since 1970>,v1=<HMAC-SHA256 of "t.body" in hexadecimal digits>`.
+fn signature(key: &[u8], now: i64, body: &[u8]) -> String {
+    let mut signing = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+    signing.update(format!("{now}.").as_bytes());
+    signing.update(body);
+    let hex: String = signing.sign().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("t={now},v1={hex}")
+}
+
+#[cfg(test)]
+mod tests;
