@@ -141,6 +141,14 @@ pub const ORDERS_PENDING_MAX: usize = 10_000;
 pub const API_CONNECTIONS_MAX: usize = 256;
 /// Longest body of a request to the job API, in bytes: a thousand sources with the longest keys.
 pub const API_BODY_BYTES_MAX: usize = 1 << 20;
+/// Jobs of a batch at a time unless told otherwise.
+pub const BATCH_JOBS_DEFAULT: u64 = 8;
+/// Most jobs of a batch at a time: each is watched on a connection of its own.
+pub const BATCH_JOBS_MAX: u64 = 1_000;
+/// Longest line of a batch, in bytes: as long as the job API takes.
+pub const BATCH_LINE_BYTES_MAX: usize = API_BODY_BYTES_MAX;
+/// Entries of an archive that are shown of a report to people.
+pub const REPORT_ENTRIES_SHOWN: usize = 10;
 /// Longest record of an upload in a coordinator's state, in bytes.
 pub const JOURNAL_RECORD_BYTES_MAX: u64 = 64 << 10;
 /// Most records of uploads that are looked at when a coordinator starts: it leaves one for each job in progress.
