@@ -15,6 +15,8 @@ use crate::output::Voice;
 pub(crate) const AWAY_MAX: Duration = Duration::from_secs(10);
 /// Pause before a cluster that went away is asked again.
 const AGAIN: Duration = Duration::from_millis(200);
+/// How often a cluster is asked that does not tell.
+const ASK_EVERY: Duration = Duration::from_secs(1);
 /// How long a job may stand still before it is looked for the reason.
 const IDLE_MAX: Duration = Duration::from_secs(3);
 /// How often it is looked whether it stands still.
@@ -67,6 +69,15 @@ pub(crate) async fn until_ended(
                 if let JobEvent::Ended(view) = event {
                     return Ok(view);
                 }
+            }
+            // As many watch as may: it does not tell, but can be asked.
+            Err(Trouble { why: Why::Later(_), .. }) if let Ok(answer) = cluster.job(id, None).await => {
+                (was_there, away_since) = (true, None);
+                if answer.job.outcome.is_some() {
+                    return Ok(Box::new(answer.job));
+                }
+                tell(Seen::Event(&JobEvent::Progress(answer.job.progress))).await;
+                tokio::time::sleep(ASK_EVERY).await;
             }
             Err(trouble) => {
                 // From the first trouble on: a request that hangs must not use up the time for all others.

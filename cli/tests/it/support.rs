@@ -71,18 +71,28 @@ impl World {
     }
 
     /// Starts a command.
-    pub(crate) fn start(&self, mut command: Command) -> Running {
+    pub(crate) fn start(&self, command: Command) -> Running {
+        self.start_reading(command, Stdio::null())
+    }
+
+    /// Starts a command with something to read on standard input.
+    pub(crate) fn start_reading(&self, mut command: Command, stdin: impl Into<Stdio>) -> Running {
         let number = self.runs.fetch_add(1, Relaxed);
         // Files, unlike pipes, never make the program wait for a reader, and can be looked into meanwhile.
         let file = |name: &str| self.home.path().join(format!("{name}-{number}"));
         let (stdout, stderr) = (file("stdout"), file("stderr"));
         let child = command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(File::create(&stdout).expect("a file for its output"))
             .stderr(File::create(&stderr).expect("a file for its errors"))
             .spawn()
             .expect("the program starts");
         Running { child, stdout, stderr }
+    }
+
+    /// A file in the home directory, which is where commands run.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
     }
 
     /// Starts the program with these arguments.
