@@ -10,6 +10,7 @@ use bytes::Bytes;
 use proto::api::{JobAnswer, JobReport, JobsPage, Submission, Submitted};
 use proto::failure::Failure;
 use proto::job::JobId;
+use proto::limits::PAGE_JOBS_MAX;
 use proto::view::{JobState, JobView, NodeView};
 use reqwest::{Client, Method, RequestBuilder, Response, Url, header};
 use serde::de::DeserializeOwned;
@@ -47,8 +48,10 @@ impl Cluster {
     pub(crate) async fn jobs(&self, state: Option<JobState>, limit: usize) -> Result<Vec<JobView>, Trouble> {
         let (mut jobs, mut after) = (Vec::new(), None::<String>);
         while jobs.len() < limit {
-            let request = self.request(Method::GET, &["jobs"]).query(&[("state", state)]);
-            let page: JobsPage = self.json(request.query(&[("after", after)])).await?;
+            let most = (limit - jobs.len()).min(PAGE_JOBS_MAX);
+            let request = self.request(Method::GET, &["jobs"]).query(&[("limit", most)]);
+            let request = request.query(&[("state", state)]).query(&[("after", after)]);
+            let page: JobsPage = self.json(request).await?;
             jobs.extend(page.jobs);
             after = page.next;
             if after.is_none() {

@@ -10,7 +10,6 @@ mod handle;
 mod http;
 mod journal;
 mod member;
-mod problem;
 mod pump;
 mod questions;
 mod roster;
