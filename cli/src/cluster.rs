@@ -90,8 +90,8 @@ impl Cluster {
     }
 
     /// Asks for a node to finish or hand back what it has, and to leave.
-    pub(crate) async fn drain(&self, name: &str) -> Result<(), Trouble> {
-        self.send(self.request(Method::POST, &["nodes", name, "drain"])).await.map(drop)
+    pub(crate) async fn drain(&self, name: &str) -> Result<NodeView, Trouble> {
+        self.json(self.request(Method::POST, &["nodes", name, "drain"])).await
     }
 
     /// Begins to listen to what happens to a job, from after the event of this id on.

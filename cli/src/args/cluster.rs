@@ -92,12 +92,13 @@ pub(crate) struct BatchArgs {
         value_name = "N",
         default_value_t = BATCH_JOBS_DEFAULT,
         requires = "batch",
+        conflicts_with = "addresses",
         value_parser = clap::value_parser!(u64).range(1..=BATCH_JOBS_MAX)
     )]
     pub(crate) concurrency: u64,
     /// Where to write how each job of the batch ended, which is also how it knows what need not be done again
     /// [default: FILE.results.jsonl; none for standard input].
-    #[arg(long, value_name = "PATH", requires = "batch")]
+    #[arg(long, value_name = "PATH", requires = "batch", conflicts_with = "addresses")]
     pub(crate) results: Option<PathBuf>,
 }
 

@@ -114,7 +114,7 @@ impl Batch {
         signals: &mut Signals,
     ) -> Result<Over, Failure> {
         let mut is_read = false;
-        loop {
+        while !(is_read && self.running.is_empty()) {
             tokio::select! {
                 code = signals.next() => return Ok(Over::Stopped(code)),
                 Some(ended) = self.running.join_next() => self.ended(&ended.map_err(internal)??)?,
@@ -122,7 +122,6 @@ impl Batch {
                     Some(line) => self.begin(line)?,
                     None => is_read = true,
                 },
-                else => break,
             }
         }
         reading.await.map_err(internal)?.map_err(|why| usage(format!("the batch {why}")))?;

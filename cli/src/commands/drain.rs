@@ -21,7 +21,7 @@ pub(super) async fn run(args: DrainArgs, voice: Voice) -> Result<ExitCode, Failu
     let (mut leaving, mut failed) = (BTreeSet::new(), None);
     for node in args.nodes {
         match cluster.drain(&node).await {
-            Ok(()) => {
+            Ok(_) => {
                 voice.say(&format!("{node} finishes or hands back what it has, and leaves"));
                 leaving.insert(node);
             }
@@ -32,7 +32,7 @@ pub(super) async fn run(args: DrainArgs, voice: Voice) -> Result<ExitCode, Failu
             }
         }
     }
-    if args.wait {
+    if args.wait && !leaving.is_empty() {
         tokio::select! {
             gone = gone(&cluster, &leaving) => gone?,
             code = signals.next() => {

@@ -194,7 +194,8 @@ fn a_batch_that_is_none_is_refused() {
     run(&["--batch", "missing.jsonl"]).failed(2, &["missing.jsonl"]);
     run(&["--batch", "jobs.csv", "s3://src/00/", "s3://out/00.zip"]).failed(2, &["--batch"]);
     run(&["--batch", "jobs.csv", "--wait"]).failed(2, &["--wait"]);
-    run(&["--concurrency", "3", "s3://src/00/", "s3://out/00.zip"]).failed(2, &["--batch"]);
+    run(&["--concurrency", "3", "s3://src/00/", "s3://out/00.zip"]).failed(2, &["--concurrency"]);
+    run(&["--results", "results.jsonl"]).failed(2, &["--batch"]);
     write(&cluster, "jobs.jsonl", &[line(0)]);
     run(&["--batch", "jobs.jsonl", "--results", "jobs.csv"]).failed(2, &["jobs.csv", "--results"]);
     run(&[]).failed(2, &["SOURCE... DEST"]);

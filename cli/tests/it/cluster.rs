@@ -1,5 +1,9 @@
 //! A small cluster of real processes, for what people ask of one.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread::spawn;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -75,4 +79,47 @@ fn start_node(world: &World, door: &str) -> Running {
     let node = world.spawn(&["node", "--coordinator", door, "--name", "node-1"]);
     until("the node is in", || node.stderr().contains("joined the coordinator"));
     node
+}
+
+/// A server that gives everybody the same answer, and remembers what it was asked; its thread ends with the test.
+pub(crate) struct Stranger {
+    pub(crate) url: String,
+    heard: Arc<Mutex<String>>,
+}
+
+impl Stranger {
+    pub(crate) fn who_answers(answer: &str) -> Self {
+        let answer = answer.to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        let heard = Arc::<Mutex<String>>::default();
+        let hears = Arc::clone(&heard);
+        spawn(move || {
+            for mut socket in listener.incoming().flatten() {
+                hears.lock().expect("nobody panics with it").push_str(&request(&mut socket));
+                // Whoever asked may have gone.
+                let _gone = socket.write_all(answer.as_bytes());
+            }
+        });
+        Self { url, heard }
+    }
+
+    /// What it was asked since it was last looked at, in lower case.
+    pub(crate) fn heard(&self) -> String {
+        std::mem::take(&mut *self.heard.lock().expect("nobody panics with it"))
+    }
+}
+
+/// The head of a request, whose body is read as well: a connection closed before that would break.
+fn request(socket: &mut TcpStream) -> String {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") && matches!(socket.read(&mut byte), Ok(1)) {
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&head).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    let mut body = vec![0; length.unwrap_or_default()];
+    // Whoever asked may have gone.
+    let _gone = socket.read_exact(&mut body);
+    head
 }

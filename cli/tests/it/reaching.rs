@@ -1,46 +1,17 @@
 //! Goal: who cannot be asked, or does not answer like a cluster, is named with what can be done; a token is never
 //! shown and a stranger never trusted.
-//! Method: servers that are no cluster, and a cluster's door for nodes, which speaks TLS.
+//! Method: servers that are no cluster, and one that speaks TLS in front of a cluster.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::thread::spawn;
+use std::net::TcpListener;
+use std::sync::Arc;
 
-use crate::fleet::support::Fleet;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+
+use crate::cluster::{Cluster, Stranger};
 use crate::support::World;
-
-/// A server that gives everybody the same answer, and remembers what it was asked; its thread ends with the test.
-struct Stranger {
-    url: String,
-    heard: Arc<Mutex<String>>,
-}
-
-impl Stranger {
-    fn who_answers(answer: &'static str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("bound"));
-        let heard = Arc::<Mutex<String>>::default();
-        let hears = Arc::clone(&heard);
-        spawn(move || {
-            for mut socket in listener.incoming().flatten() {
-                hears.lock().expect("nobody panics with it").push_str(&request(&mut socket));
-                // Whoever asked may have gone.
-                let _gone = socket.write_all(answer.as_bytes());
-            }
-        });
-        Self { url, heard }
-    }
-}
-
-/// The head of a request.
-fn request(socket: &mut TcpStream) -> String {
-    let (mut head, mut byte) = (Vec::new(), [0]);
-    while !head.ends_with(b"\r\n\r\n") && matches!(socket.read(&mut byte), Ok(1)) {
-        head.push(byte[0]);
-    }
-    String::from_utf8_lossy(&head).into_owned()
-}
 
 const HTML: &str =
     "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html>It works!</html>";
@@ -70,11 +41,6 @@ fn something_else_that_speaks_http() {
             &["submit", "s3://src/p/", "s3://out/a.zip"],
         ] {
             let ended = world.zipfleet(&[verb, &["--cluster", &stranger.url]].concat());
-            if (verb[0], answer) == ("drain", HTML) {
-                // It has no answer to be read; but whether the node has left is asked next.
-                ended.failed(9, &[&stranger.url, words]);
-                continue;
-            }
             ended.failed(9, &[&stranger.url, words]);
             assert_eq!(ended.stderr.lines().count(), 1, "{ended:#?}");
         }
@@ -95,7 +61,7 @@ fn a_token_comes_from_a_file_or_the_environment_and_is_never_shown() {
         assert!(!said.contains("sesame"), "{said}");
         ended
     };
-    let heard = || std::mem::take(&mut *stranger.heard.lock().expect("nobody panics with it")).to_lowercase();
+    let heard = || stranger.heard();
     jobs(&[], None).failed(5, &["a token is needed", "ZIPFLEET_TOKEN or --token-file"]);
     assert!(!heard().contains("authorization"));
     jobs(&[], Some("open-sesame")).failed(5, &["a token is needed"]);
@@ -110,21 +76,48 @@ fn a_token_comes_from_a_file_or_the_environment_and_is_never_shown() {
     assert_eq!(heard(), "");
 }
 
+/// Speaks TLS with the certificate of the coordinator in `certs`, and passes on what it hears to the cluster.
+fn tls_door(cluster: &Cluster) -> String {
+    let file = |name: &str| cluster.world.file("certs").join(name);
+    let certificates = CertificateDer::pem_file_iter(file("coordinator.pem")).expect("it was just made");
+    let key = PrivateKeyDer::from_pem_file(file("coordinator.key")).expect("it was just made");
+    let config = ServerConfig::builder().with_no_client_auth();
+    let config = config.with_single_cert(certificates.map(|it| it.expect("PEM")).collect(), key);
+    let acceptor = TlsAcceptor::from(Arc::new(config.expect("they belong together")));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("https://{}", listener.local_addr().expect("bound"));
+    listener.set_nonblocking(true).expect("it can be");
+    let to = cluster.api.trim_start_matches("http://").to_owned();
+    cluster.world.spawn_task(async move {
+        let listener = tokio::net::TcpListener::from_std(listener).expect("there is a runtime");
+        while let Ok((near, _)) = listener.accept().await {
+            let Ok(mut near) = acceptor.accept(near).await else { continue };
+            let mut far = tokio::net::TcpStream::connect(&to).await.expect("the cluster is there");
+            // Either side may break it off.
+            let _broken = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+        }
+    });
+    url
+}
+
 #[test]
 fn a_stranger_is_not_trusted() {
-    let fleet = Fleet::at(SocketAddr::from(([127, 0, 0, 1], 0)), &[]);
-    let url = format!("https://{}", fleet.door);
-    let jobs = |flags: &[&str]| fleet.world.zipfleet(&[&["jobs", "--cluster", &url], flags].concat());
-    fleet.world.zipfleet(&["certs", "init", "--dir", "others"]).succeeded();
+    let cluster = Cluster::new();
+    cluster.world.zipfleet(&["certs", "init", "--dir", "certs"]).succeeded();
+    let issue = ["certs", "issue", "--dir", "certs", "--name", "coordinator", "--role", "coordinator"];
+    cluster.world.zipfleet(&[&issue[..], &["--host", "127.0.0.1"]].concat()).succeeded();
+    cluster.world.zipfleet(&["certs", "init", "--dir", "others"]).succeeded();
+    let url = tls_door(&cluster);
+    let jobs = |flags: &[&str]| cluster.world.zipfleet(&[&["jobs", "--cluster", &url], flags].concat());
+    jobs(&["--cluster-ca", "certs/ca.pem"]).succeeded();
     jobs(&["--cluster-ca", "others/ca.pem"]).failed(5, &[&url, "not trusted", "--cluster-ca"]);
-    // It is trusted then, but the door for nodes asks for a certificate.
-    jobs(&["--cluster-ca", "certs/ca.pem"]).failed(9, &[&url]);
-    std::fs::write(fleet.world.file("letter.txt"), "Dear Sir").expect("there is room");
+    std::fs::write(cluster.world.file("letter.txt"), "Dear Sir").expect("there is room");
     jobs(&["--cluster-ca", "letter.txt"]).failed(2, &["letter.txt", "no certificate"]);
     jobs(&["--cluster-ca", "missing.pem"]).failed(2, &["missing.pem", "cannot be read"]);
     // Plain HTTP where TLS is spoken, and the reverse.
-    fleet.world.zipfleet(&["jobs", "--cluster", &url.replace("https", "http")]).failed(9, &[&url[8..]]);
-    let plain = fleet.api.replace("http:", "https:");
-    let ended = fleet.world.zipfleet(&["jobs", "--cluster", &plain, "--cluster-ca", "certs/ca.pem"]);
-    ended.failed(9, &[&plain, "cannot be reached"]);
+    let plain = url.replace("https:", "http:");
+    cluster.world.zipfleet(&["jobs", "--cluster", &plain]).failed(9, &[&plain]);
+    let secret = cluster.api.replace("http:", "https:");
+    let ended = cluster.world.zipfleet(&["jobs", "--cluster", &secret, "--cluster-ca", "certs/ca.pem"]);
+    ended.failed(9, &[&secret, "cannot be reached"]);
 }

@@ -17,7 +17,7 @@ fn a_job_from_submission_to_explanation() {
     assert_eq!((&made["archive"], &made["summary"]["entries"]), (&"s3://out/a.zip".into(), &20.into()));
     let id = made["id"].as_str().expect("an id");
     let jobs = cluster.json(&["jobs"]);
-    assert_eq!((&jobs[0]["id"], &jobs[0]["priority"]), (&id.into(), &"High".into()));
+    assert_eq!((&jobs[0]["id"], &jobs[0]["priority"]), (&id.into(), &"high".into()));
     assert_eq!(cluster.json(&["status", id]), jobs[0]);
     let explained = cluster.json(&["explain", id]);
     assert_eq!(explained["nodes"][0]["name"], "node-1");

@@ -5,10 +5,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use simulations_s3::{Model, Op};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Stranger};
 use crate::fleet::proxy::{Proxy, Way};
 use crate::support::{Running, until};
 
@@ -147,20 +147,44 @@ fn a_report_from_its_summary_to_its_entries() {
     let cluster = Cluster::new();
     let made = cluster.json(&["submit", "--wait", "s3://src/p/", "s3://out/a.zip"]);
     let id = made["id"].as_str().expect("an id");
-    let report = cluster.json(&["report", id]);
+    let mut report = cluster.json(&["report", id]);
     assert_eq!(report["job"]["id"], id);
-    assert_eq!(report["entries"].as_array().map(Vec::len), Some(20));
     let told = cluster.run(&["report", id]);
     told.succeeded();
-    for words in ["s3://out/a.zip: 20 entries", "node-1", "UploadPart", "500.00 kB", "and 10 entries more"] {
+    for words in ["s3://out/a.zip: 20 entries", "node-1", "UploadPart"] {
         assert!(told.stdout.contains(words), "no `{words}` in {told:#?}");
     }
-    let entries = cluster.run(&["report", id, "--entries"]);
-    entries.succeeded();
-    let lines: Vec<Vec<&str>> = entries.stdout.lines().map(|line| line.split('\t').collect()).collect();
-    assert_eq!(lines.len(), 20);
-    let crc = report["entries"][7]["crc32"].as_str().expect("a text");
-    assert_eq!((&lines[7][..3], &lines[7][4..]), (&["07", "500000", crc][..], &["src", "p/07"][..]));
+    // More entries than are shown, one with a name that would drive a terminal.
+    let entry = |i: u64| {
+        let name = if i == 3 { "3\u{1b}[2J\t".to_owned() } else { i.to_string() };
+        json!({ "name": name, "bucket": "src", "key": "k", "size": i, "crc32": "0000000a", "etag": "\"e\"" })
+    };
+    report["skipped"] = json!(["../evil"]);
+    report["entries"] = (0..20_000).map(entry).collect();
+    let text = report.to_string();
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n";
+    let teller = Stranger::who_answers(&format!("{head}Content-Length: {}\r\n\r\n{text}", text.len()));
+    let ask = |flags: &[&str]| {
+        let ended = cluster.run(&[&["report", id, "--cluster", &teller.url], flags].concat());
+        ended.succeeded();
+        ended.stdout
+    };
+    let told = ask(&[]);
+    for words in ["and 19990 entries more", "left out:\n  ../evil", "3\\u{1b}[2J\\t ", "CRC-32"] {
+        assert!(told.contains(words), "no `{words}` in {told}");
+    }
+    let lines = ask(&["--entries"]);
+    let lines: Vec<Vec<&str>> = lines.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(lines.len(), 20_000);
+    assert_eq!(lines[7], ["7", "7", "0000000a", "\"e\"", "src", "k"]);
+    assert_eq!(lines[3][0], "3\\u{1b}[2J\\t");
+    assert_eq!(ask(&["--json"]), format!("{text}\n"));
+    // One that is cut short, and one that is none.
+    let cut = Stranger::who_answers(&format!("{head}Content-Length: {}\r\n\r\n{text}", text.len() + 1));
+    for flags in [&[][..], &["--entries"], &["--json"]] {
+        let args = [&["report", id, "--cluster", &cut.url], flags].concat();
+        cluster.run(&args).failed(9, &["did not finish its answer"]);
+    }
     // An explanation does not need them.
     assert_eq!(cluster.json(&["explain", id])["entries"].as_array().map(Vec::len), Some(0));
     let answer = cluster.json(&["status", id, "--url-seconds", "60"]);
