@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::rc::Rc;
 
-use csv::{ByteRecord, ReaderBuilder, Trim};
+use csv::{ByteRecord, ReaderBuilder, Terminator, Trim};
 use proto::api::Submission;
 use proto::job::{JobSpec, Priority};
 use proto::limits::BATCH_LINE_BYTES_MAX;
@@ -30,6 +30,8 @@ const COLUMNS: [&str; 10] = [
 ];
 /// What stands between several sources or patterns in one field of CSV.
 const BETWEEN: char = ';';
+/// Most bytes of CSV that are read at once.
+const PIECE: usize = 4 << 10;
 /// A mark that some programs write at the beginning of a text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -138,9 +140,11 @@ fn checked(job: Submission) -> Result<Submission, String> {
 
 fn read_csv(from: impl Read, take: &mut dyn FnMut(Line) -> bool) -> Result<(), String> {
     let left = Rc::new(Cell::new(0));
-    let bounded = Bounded { from, left: Rc::clone(&left) };
+    let bounded = Bounded { from, left: Rc::clone(&left), held: false, ends_line: true };
     // Records with too many or too few fields are told one by one.
-    let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::Headers).from_reader(bounded);
+    let mut format = ReaderBuilder::new();
+    format.flexible(true).trim(Trim::Headers).terminator(Terminator::Any(b'\n'));
+    let mut reader = format.from_reader(bounded);
     left.set(BATCH_LINE_BYTES_MAX);
     let heads = reader.byte_headers().map_err(|error| unreadable(&error, 1))?;
     let heads: Vec<String> = heads.iter().map(|head| String::from_utf8_lossy(head).into_owned()).collect();
@@ -152,7 +156,9 @@ fn read_csv(from: impl Read, take: &mut dyn FnMut(Line) -> bool) -> Result<(), S
         if !reader.read_byte_record(&mut record).map_err(|error| unreadable(&error, begins))? {
             return Ok(());
         }
-        let number = record.position().map_or(begins, csv::Position::line);
+        // Its own position is before the empty lines above it.
+        let within = record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+        let number = reader.position().line() - 1 - within;
         let (name, job) = of_record(&heads, &record);
         if !take(Line { number, name, job }) {
             return Ok(());
@@ -232,10 +238,14 @@ fn parse_switch(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Something to read from, as much as is allowed: where a quote is missing, all that follows is one field.
+/// Something to read from, as much as is allowed: where a quote is missing, all that follows is one field. Every line
+/// ends as lines do on Unix, the last one too, so that they can be counted.
 struct Bounded<R> {
     from: R,
     left: Rc<Cell<usize>>,
+    /// A carriage return that has been read, and counts unless the line ends there.
+    held: bool,
+    ends_line: bool,
 }
 
 impl<R: Read> Read for Bounded<R> {
@@ -245,10 +255,38 @@ impl<R: Read> Read for Bounded<R> {
                 format!("there are {BATCH_LINE_BYTES_MAX} bytes without an end; is there a quote too many?");
             return Err(std::io::Error::other(why));
         }
-        let most = into.len().min(self.left.get());
-        let read = self.from.read(&mut into[..most])?;
-        self.left.set(self.left.get() - read);
-        Ok(read)
+        // One byte more than is read may have to be put.
+        let mut piece = [0; PIECE];
+        let most = piece.len().min(into.len().saturating_sub(1));
+        let mut length = 0;
+        let mut put = |byte: u8| {
+            into[length] = byte;
+            length += 1;
+        };
+        let read = loop {
+            let read = self.from.read(&mut piece[..most])?;
+            if (read, piece[0], self.held) != (1, b'\r', false) {
+                break read;
+            }
+            // It alone is nothing yet, which would be taken for the end.
+            self.held = true;
+        };
+        for byte in piece[..read].iter().copied() {
+            if std::mem::take(&mut self.held) && byte != b'\n' {
+                put(b'\r');
+            }
+            if byte == b'\r' {
+                self.held = true;
+            } else {
+                put(byte);
+                self.ends_line = byte == b'\n';
+            }
+        }
+        if read == 0 && !std::mem::replace(&mut self.ends_line, true) {
+            put(b'\n');
+        }
+        self.left.set(self.left.get().saturating_sub(length));
+        Ok(length)
     }
 }
 
@@ -280,13 +318,41 @@ mod tests {
         let csv = b"\xef\xbb\xbfname, source,source,destination,priority,include,part_size,no_overwrite\r\n\
             one,s3://src/a/;s3://src/b/,,s3://out/1.zip,,,,\r\n\r\n\
             ,s3://src/c,,s3://out/2.zip,high,*.jpg,8MiB,true";
-        let ((json, json_read), (csv, csv_read)) = (all("-", &json), all("-", csv));
-        assert_eq!((json_read, csv_read), (Ok(()), Ok(())));
-        assert_eq!(json.len(), 2);
-        assert_eq!(job(&json[1]).include, ["*.jpg"]);
-        assert_eq!((json[0].number, json[1].number, csv[0].number, csv[1].number), (1, 3, 2, 4));
-        for (json, csv) in json.iter().zip(&csv) {
-            assert_eq!((&json.name, job(json)), (&csv.name, job(csv)));
+        let (json, json_read) = all("-", &json);
+        assert_eq!((json_read, json.len()), (Ok(()), 2));
+        assert_eq!(
+            (json[0].number, json[1].number, &job(&json[1]).include[..]),
+            (1, 3, &["*.jpg".to_owned()][..])
+        );
+        let unix: Vec<u8> = csv.iter().copied().filter(|byte| *byte != b'\r').collect();
+        for csv in [&csv[..], &[csv, &b"\r\n"[..]].concat(), &unix] {
+            let (csv, csv_read) = all("-", csv);
+            assert_eq!((csv_read, csv.len()), (Ok(()), 2));
+            assert_eq!((csv[0].number, csv[1].number), (2, 4));
+            for (json, csv) in json.iter().zip(&csv) {
+                assert_eq!((&json.name, job(json)), (&csv.name, job(csv)));
+            }
+        }
+    }
+
+    #[test]
+    fn fields_may_hold_ends_of_lines() {
+        let text = b"name,source,destination\r\n\"a\r\nb\rc\",s3://src/a/,s3://out/1.zip\r\n,s3://src/b/,s3://out/2.zip";
+        struct Drops<'a>(&'a [u8]);
+        impl Read for Drops<'_> {
+            fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+                self.0.read(&mut into[..1])
+            }
+        }
+        for from in [Box::new(&text[..]) as Box<dyn Read>, Box::new(Drops(text))] {
+            let mut lines = Vec::new();
+            let mut take = |line| {
+                lines.push(line);
+                true
+            };
+            assert_eq!(read(Path::new("jobs.csv"), from, &mut take), Ok(()));
+            assert_eq!((lines[0].number, lines[0].name.as_deref()), (2, Some("a\nb\rc")));
+            assert_eq!((lines[1].number, job(&lines[1]).destination.key.as_str()), (4, "2.zip"));
         }
     }
 
