@@ -18,7 +18,7 @@ const JOB: JobId = JobId(7);
 fn record(world: &World, upload_id: Option<&str>) {
     let record = json!({
         "job": JOB,
-        "destination": { "bucket": OUT, "key": "a.zip" },
+        "destination": format!("s3://{OUT}/a.zip"),
         "written": 1_700_000_000,
         "upload_id": upload_id,
     });
@@ -101,7 +101,7 @@ async fn a_record_without_an_upload_is_forgotten() {
 async fn what_is_no_record_is_left_and_named() {
     let world = World::new().await;
     let record =
-        json!({ "job": JOB, "destination": { "bucket": OUT, "key": "a" }, "written": 0, "upload_id": "x" });
+        json!({ "job": JOB, "destination": format!("s3://{OUT}/a"), "written": 0, "upload_id": "x" });
     put(&world, "notes.txt", "hello");
     put(&world, "0000000000000001.json", &record.to_string());
     put(&world, "0000000000000002.json", &"x".repeat(100_000));

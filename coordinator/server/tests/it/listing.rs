@@ -1,9 +1,10 @@
 //! Jobs page by page, filtered; and the archive's URL.
 
+use proto::session::{Order, ToNode};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::node::TestNode;
+use crate::node::{TestNode, connect, hello};
 use crate::world::{Serving, World, answer, job, options, pause, problem};
 
 fn destinations(page: &Value) -> Vec<String> {
@@ -86,17 +87,19 @@ async fn a_finished_archive_has_a_url_when_asked() {
 }
 
 #[tokio::test]
-async fn a_drained_node_takes_no_more() {
+async fn a_node_is_told_to_drain() {
     let world = World::new().await;
     let serving = Serving::start(&world).await;
-    let node =
-        TestNode { name: "node-1".into(), s3: world.s3.clone(), at: serving.ready.nodes, chance: None };
-    let node = tokio::spawn(node.run());
+    let (_, mut node) = connect(serving.ready.nodes, hello("node-1", None)).await.unwrap();
     serving.nodes(1).await;
     let (status, view) = answer(serving.request(Method::POST, "/v1/nodes/node-1/drain")).await;
     assert_eq!((status, &view["name"]), (StatusCode::ACCEPTED, &json!("node-1")));
-    serving.nodes_when(|nodes| nodes.iter().all(|node| node["state"] == "draining")).await;
-    node.abort();
+    loop {
+        let Some(ToNode::Frame(frame)) = node.incoming.next().await else { panic!("it was not told") };
+        if frame.items.iter().any(|order| **order == Order::Drain) {
+            break;
+        }
+    }
     serving.stop().await.unwrap();
 }
 
