@@ -2,6 +2,7 @@
 
 mod certs;
 mod cluster;
+mod help;
 mod roles;
 
 use std::net::SocketAddr;
@@ -19,7 +20,10 @@ use proto::location::{Location, Source, parse_object, parse_source};
 use simulations_s3::{Denial, Fault, ModelEntry, ThrottleEntry};
 
 pub(crate) use certs::{CertRole, CertsCommand, InitArgs, IssueArgs};
-pub(crate) use cluster::{ClusterArgs, OneJobArgs, SubmitArgs};
+pub(crate) use cluster::{
+    BatchArgs, ClusterArgs, DrainArgs, JobsArgs, NodesArgs, OneJobArgs, ReportArgs, StatusArgs, SubmitArgs,
+};
+pub(crate) use help::{CompletionsArgs, ManArgs};
 pub(crate) use roles::{ConfigArgs, CoordinatorArgs, NodeArgs, REQUIRED};
 
 use crate::logging::LogFormat;
@@ -66,18 +70,28 @@ pub(crate) enum Command {
     /// Make an authority and certificates for a fleet that has none.
     #[command(subcommand)]
     Certs(CertsCommand),
-    /// Have a cluster make an archive.
+    /// Have a cluster make an archive, or many.
     Submit(SubmitArgs),
     /// List a cluster's jobs.
-    Jobs(ClusterArgs),
+    Jobs(JobsArgs),
     /// Show how far a job has come, or how it ended.
-    Status(OneJobArgs),
+    Status(StatusArgs),
+    /// Watch a job until it has ended.
+    Watch(OneJobArgs),
+    /// Show what was archived, who did what, and what it took.
+    Report(ReportArgs),
     /// Show who did what for a job, and why.
     Explain(OneJobArgs),
     /// End a job and remove what it uploaded.
     Cancel(OneJobArgs),
     /// List a cluster's nodes.
-    Nodes(ClusterArgs),
+    Nodes(NodesArgs),
+    /// Have nodes finish or hand back what they have, and leave.
+    Drain(DrainArgs),
+    /// Print what a shell needs to complete zipfleet's commands and flags.
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write those of all commands.
+    Man(ManArgs),
 }
 
 impl Command {
@@ -238,7 +252,7 @@ pub(crate) struct JobArgs {
     /// What to archive, and last where to: s3://bucket/prefix/ or s3://bucket/prefix* for all below,
     /// s3://bucket/key for one object; the destination is one object.
     // One list, not two: clap would end the sources at the first option among them.
-    #[arg(value_name = "ADDRESS", required = true)]
+    #[arg(value_name = "ADDRESS")]
     addresses: Vec<String>,
     #[command(flatten)]
     names: NameArgs,

@@ -1,21 +1,30 @@
-//! A client of a cluster's job API.
+//! A client of a cluster's job API: the only place that speaks HTTP to a cluster.
+
+mod connection;
+mod events;
+mod trouble;
 
 use std::time::Duration;
 
-use proto::api::{JobReport, JobsPage, Submission, Submitted};
-use proto::failure::{Failure, FailureKind};
-use proto::job::{JobId, JobSpec};
-use proto::view::{JobView, NodeView};
-use reqwest::{Client, Method, RequestBuilder, Url};
-use serde::Deserialize;
+use bytes::Bytes;
+use proto::api::{JobAnswer, JobReport, JobsPage, Submission, Submitted};
+use proto::failure::Failure;
+use proto::job::JobId;
+use proto::limits::PAGE_JOBS_MAX;
+use proto::view::{JobState, JobView, NodeView};
+use reqwest::{Client, Method, RequestBuilder, Response, Url, header};
 use serde::de::DeserializeOwned;
 
-use crate::failures::{internal, usage};
+use crate::args::ClusterArgs;
+pub(crate) use events::Events;
+pub(crate) use trouble::{Trouble, Why};
 
-/// Longest time to open a connection.
-const CONNECT_LIMIT: Duration = Duration::from_secs(3);
-/// Longest time for an answer: a coordinator that plans millions of objects may be seconds late.
-const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// Longest time until an answer begins, and between two pieces of it: a coordinator that plans millions of objects
+/// may be seconds late, and one that ends a job waits until nothing is left of it.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+/// Longest answer that is read as a whole, in bytes: of reports without their entries, with every name that was
+/// left out.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// A cluster's job API.
 pub(crate) struct Cluster {
@@ -23,91 +32,140 @@ pub(crate) struct Cluster {
     base: Url,
 }
 
-/// What the API answers when it cannot do as asked (RFC 9457), as far as it is used here.
-#[derive(Deserialize)]
-struct Problem {
-    detail: String,
-    kind: FailureKind,
-}
-
 impl Cluster {
-    /// A client of the API at `url`. Nothing is sent yet.
-    pub(crate) fn at(url: &str) -> Result<Self, Failure> {
-        let base = url.parse().ok().filter(|url: &Url| url.scheme() == "http" && url.has_host());
-        let base = base.ok_or_else(|| usage(format!("`{url}` is no cluster: write http://HOST:PORT")))?;
-        // A proxy on the way to one's own machine or network would be a surprise.
-        let client = Client::builder().no_proxy().connect_timeout(CONNECT_LIMIT).timeout(ANSWER_LIMIT);
-        Ok(Self { client: client.build().map_err(internal)?, base })
+    /// A client of the API that is meant. Nothing is sent yet.
+    pub(crate) fn of(args: &ClusterArgs) -> Result<Self, Failure> {
+        let (client, base) = connection::client(args)?;
+        Ok(Self { client, base })
     }
 
-    /// Submits a job; gives its id.
-    pub(crate) async fn submit(&self, spec: &JobSpec) -> Result<JobId, Failure> {
-        let request = self.request(Method::POST, "v1/jobs")?.json(&Submission::of(spec));
-        let Submitted { id, .. } = self.json(request).await?;
-        Ok(id)
+    /// Submits a job. Under an idempotency key it may be submitted again if the answer was lost.
+    pub(crate) async fn submit(&self, submission: &Submission) -> Result<Submitted, Trouble> {
+        self.json(self.request(Method::POST, &["jobs"]).json(submission)).await
     }
 
-    /// All jobs it knows.
-    pub(crate) async fn jobs(&self) -> Result<Vec<JobView>, Failure> {
-        let page: JobsPage = self.json(self.request(Method::GET, "v1/jobs")?).await?;
-        Ok(page.jobs)
+    /// The jobs it knows, the last submitted first, those in `state` if one is given, and `limit` at most.
+    pub(crate) async fn jobs(&self, state: Option<JobState>, limit: usize) -> Result<Vec<JobView>, Trouble> {
+        let (mut jobs, mut after) = (Vec::new(), None::<String>);
+        while jobs.len() < limit {
+            let most = (limit - jobs.len()).min(PAGE_JOBS_MAX);
+            let request = self.request(Method::GET, &["jobs"]).query(&[("limit", most)]);
+            let request = request.query(&[("state", state)]).query(&[("after", after)]);
+            let page: JobsPage = self.json(request).await?;
+            jobs.extend(page.jobs);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        jobs.truncate(limit);
+        Ok(jobs)
     }
 
-    /// One job.
-    pub(crate) async fn job(&self, id: JobId) -> Result<JobView, Failure> {
-        self.json(self.request(Method::GET, &format!("v1/jobs/{id}"))?).await
+    /// One job; with a URL for its archive that is valid for so many seconds, if any are given.
+    pub(crate) async fn job(&self, id: JobId, url_seconds: Option<u64>) -> Result<JobAnswer, Trouble> {
+        let request = self.request(Method::GET, &["jobs", &id.to_string()]);
+        self.json(request.query(&[("url_seconds", url_seconds)])).await
     }
 
-    /// Who did what for a job, and why.
-    pub(crate) async fn report(&self, id: JobId) -> Result<JobReport, Failure> {
-        self.json(self.request(Method::GET, &format!("v1/jobs/{id}/report"))?).await
+    /// Who did what for a job and why, without the archive's entries.
+    pub(crate) async fn report(&self, id: JobId) -> Result<JobReport, Trouble> {
+        let request = self.request(Method::GET, &["jobs", &id.to_string(), "report"]);
+        self.json(request.query(&[("entries", false)])).await
     }
 
-    /// Asks for a job to be ended.
-    pub(crate) async fn cancel(&self, id: JobId) -> Result<(), Failure> {
-        self.send(self.request(Method::DELETE, &format!("v1/jobs/{id}"))?).await.map(drop)
+    /// The same with its entries, as it comes: it may be too much to be held.
+    pub(crate) async fn whole_report(&self, id: JobId) -> Result<Body<'_>, Trouble> {
+        self.body(self.request(Method::GET, &["jobs", &id.to_string(), "report"])).await
+    }
+
+    /// Asks for a job to be ended, and waits until nothing of it is left, or the cluster tires of that.
+    pub(crate) async fn cancel(&self, id: JobId) -> Result<(), Trouble> {
+        self.send(self.request(Method::DELETE, &["jobs", &id.to_string()])).await.map(drop)
     }
 
     /// All nodes it knows.
-    pub(crate) async fn nodes(&self) -> Result<Vec<NodeView>, Failure> {
-        self.json(self.request(Method::GET, "v1/nodes")?).await
+    pub(crate) async fn nodes(&self) -> Result<Vec<NodeView>, Trouble> {
+        self.json(self.request(Method::GET, &["nodes"])).await
     }
 
-    fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, Failure> {
-        let url = self.base.join(path).map_err(internal)?;
-        Ok(self.client.request(method, url))
+    /// Asks for a node to finish or hand back what it has, and to leave.
+    pub(crate) async fn drain(&self, name: &str) -> Result<NodeView, Trouble> {
+        self.json(self.request(Method::POST, &["nodes", name, "drain"])).await
     }
 
-    async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
-        let response = self.send(request).await?;
-        response.json().await.map_err(|error| self.unavailable(&format!("gave an answer that {error}")))
+    /// Begins to listen to what happens to a job, from after the event of this id on.
+    async fn listen(&self, id: JobId, after: Option<&str>) -> Result<Body<'_>, Trouble> {
+        let request = self.request(Method::GET, &["jobs", &id.to_string(), "events"]);
+        self.body(after.into_iter().fold(request, |request, after| request.header("last-event-id", after)))
+            .await
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<reqwest::Response, Failure> {
-        let response = request.send().await.map_err(|error| {
-            let what = if error.is_timeout() { "does not answer in time" } else { "cannot be reached" };
-            self.unavailable(&format!("{what} ({}); is its coordinator running there?", root_cause(&error)))
-        })?;
+    fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+        let mut url = self.base.clone();
+        let mut segments =
+            url.path_segments_mut().expect("only URLs with a host are taken, and those have a path");
+        segments.pop_if_empty().push("v1").extend(path);
+        drop(segments);
+        self.client.request(method, url)
+    }
+
+    async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Trouble> {
+        let whole = self.body(request).await?.whole().await?;
+        serde_json::from_slice(&whole).map_err(|_| Trouble::of_a_stranger(&self.base))
+    }
+
+    async fn body(&self, request: RequestBuilder) -> Result<Body<'_>, Trouble> {
+        Ok(Body { response: self.send(request).await?, base: &self.base })
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, Trouble> {
+        let sent = tokio::time::timeout(ANSWER_LIMIT, request.send()).await;
+        let response = match sent {
+            Err(_) => return Err(Trouble::late(&self.base)),
+            Ok(Err(error)) => return Err(Trouble::of_sending(&self.base, &error)),
+            Ok(Ok(response)) => response,
+        };
         let status = response.status();
         if status.is_success() {
             return Ok(response);
         }
-        match response.json::<Problem>().await {
-            Ok(Problem { detail, kind }) => Err(Failure::new(kind, detail)),
-            Err(_) => Err(self.unavailable(&format!("answered {status}; is it a cluster of this version?"))),
-        }
-    }
-
-    fn unavailable(&self, what: &str) -> Failure {
-        Failure::new(FailureKind::Unavailable, format!("the cluster at {} {what}", self.base))
+        let after =
+            response.headers().get(header::RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
+        let body = Body { response, base: &self.base }.whole().await.unwrap_or_default();
+        Err(Trouble::of_answer(&self.base, status, after.map(Duration::from_secs), &body))
     }
 }
 
-/// What is behind an error, without the layers that only say that something failed.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
+/// An answer as it comes.
+pub(crate) struct Body<'a> {
+    response: Response,
+    base: &'a Url,
+}
+
+impl Body<'_> {
+    /// The next piece of it; `None` when that was all. What came is not lost when this is not waited for.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Trouble> {
+        match tokio::time::timeout(ANSWER_LIMIT, self.response.chunk()).await {
+            Err(_) => Err(Trouble::late(self.base)),
+            Ok(Err(error)) => Err(Trouble::of_sending(self.base, &error)),
+            Ok(Ok(chunk)) => Ok(chunk),
+        }
     }
-    cause.to_string()
+
+    /// What to say when it is not what a cluster would answer.
+    pub(crate) fn is_strange(&self) -> Trouble {
+        Trouble::of_a_stranger(self.base)
+    }
+
+    async fn whole(mut self) -> Result<Vec<u8>, Trouble> {
+        let mut whole = Vec::new();
+        while let Some(chunk) = self.next().await? {
+            if whole.len() + chunk.len() > ANSWER_BYTES_MAX {
+                return Err(Trouble::of_a_stranger(self.base));
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole)
+    }
 }

@@ -1,17 +1,24 @@
 //! One file a verb.
 
+mod batch;
+mod cancel;
 mod certs;
 mod config;
 mod coordinator;
 mod demo;
+mod drain;
 mod dry_run;
 mod explain;
+mod help;
 mod jobs;
 mod node;
 mod nodes;
+mod report;
 mod s3;
+mod status;
 mod submit;
 mod verify;
+mod watch;
 mod zip;
 
 use std::process::ExitCode;
@@ -40,12 +47,17 @@ pub(crate) async fn run(command: Command, voice: Voice) -> Result<ExitCode, Fail
         Command::Node(args) => Box::pin(node::run(args, voice)).await,
         Command::Config(args) => Ok(config::run(&args, voice)),
         Command::Certs(args) => certs::run(args, voice),
-        Command::Submit(args) => submit::run(args, voice).await,
-        Command::Jobs(args) => jobs::list(args, voice).await,
-        Command::Status(args) => jobs::status(args, voice).await,
+        Command::Submit(args) => Box::pin(submit::run(args, voice)).await,
+        Command::Jobs(args) => jobs::run(args, voice).await,
+        Command::Status(args) => status::run(args, voice).await,
+        Command::Watch(args) => Box::pin(watch::run(args, voice)).await,
+        Command::Report(args) => report::run(args, voice).await,
         Command::Explain(args) => explain::run(args, voice).await,
-        Command::Cancel(args) => jobs::cancel(args, voice).await,
+        Command::Cancel(args) => cancel::run(args, voice).await,
         Command::Nodes(args) => nodes::run(args, voice).await,
+        Command::Drain(args) => drain::run(args, voice).await,
+        Command::Completions(args) => Ok(help::completions(&args, voice)),
+        Command::Man(args) => help::man(&args, voice),
     }
 }
 

@@ -8,6 +8,8 @@ pub(crate) const ARCHIVE_WRONG: u8 = 11;
 pub(crate) const NOT_ALL_CHECKED: u8 = 13;
 /// A job of a cluster was cancelled, by someone else or because its coordinator was told to stop.
 pub(crate) const JOB_CANCELLED: u8 = 14;
+/// Some jobs of a batch did not end well.
+pub(crate) const BATCH_INCOMPLETE: u8 = 15;
 /// The terminal was closed (128 + SIGHUP).
 pub(crate) const HUNG_UP: u8 = 129;
 /// Interrupted by Ctrl-C (128 + SIGINT).

@@ -1,6 +1,7 @@
 //! `zipfleet`: one binary, a subcommand for each role and verb.
 
 mod args;
+mod batch;
 mod certs;
 mod cluster;
 mod commands;
@@ -16,6 +17,7 @@ mod signals;
 mod summary;
 mod units;
 mod verify;
+mod watching;
 
 use std::process::ExitCode;
 

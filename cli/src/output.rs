@@ -51,6 +51,23 @@ impl Voice {
         }
     }
 
+    /// Whether results are for programs.
+    pub(crate) fn is_for_programs(self) -> bool {
+        self.json
+    }
+
+    /// A piece of a result that is printed as it comes; whether there is still somebody who reads it.
+    pub(crate) fn piece(self, bytes: &[u8]) -> bool {
+        match std::io::stdout().write_all(bytes) {
+            Ok(()) => true,
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => false,
+            Err(error) => {
+                talk(&format!("zipfleet: cannot write the result to standard output: {error}"));
+                false
+            }
+        }
+    }
+
     /// A failure and its exit code.
     pub(crate) fn failure(self, failure: &Failure) -> ExitCode {
         self.failure_with(failure, exit_code::of(failure.kind))

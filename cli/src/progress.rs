@@ -74,6 +74,11 @@ impl Display {
         }
     }
 
+    /// Says a line that stays.
+    pub(crate) fn above(&self, line: &str) {
+        self.bar.suspend(|| self.voice.say(line));
+    }
+
     /// Removes the bar, so that what follows stands alone.
     pub(crate) fn clear(&self) {
         self.bar.finish_and_clear();

@@ -199,6 +199,14 @@ pub const CALLBACKS_AT_ONCE: usize = 32;
 pub const CALLBACKS_AT_ONCE_PER_HOST: usize = 4;
 /// Longest address of a callback, in bytes.
 pub const CALLBACK_URL_BYTES_MAX: usize = 2_048;
+/// Jobs of a batch at a time unless told otherwise.
+pub const BATCH_JOBS_DEFAULT: u64 = 8;
+/// Most jobs of a batch at a time: each is watched on a connection of its own.
+pub const BATCH_JOBS_MAX: u64 = 1_000;
+/// Longest line of a batch, in bytes: as long as the job API takes.
+pub const BATCH_LINE_BYTES_MAX: usize = API_BODY_BYTES_MAX;
+/// Entries of an archive that are shown of a report to people.
+pub const REPORT_ENTRIES_SHOWN: usize = 10;
 /// Longest record of an upload in a coordinator's state, in bytes.
 pub const JOURNAL_RECORD_BYTES_MAX: u64 = 64 << 10;
 /// Most records of uploads that are looked at when a coordinator starts: it leaves one for each job in progress.

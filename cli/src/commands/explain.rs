@@ -11,7 +11,7 @@ use crate::cluster::Cluster;
 use crate::output::{Voice, count, size, table};
 
 pub(super) async fn run(args: OneJobArgs, voice: Voice) -> Result<ExitCode, Failure> {
-    let report = Cluster::at(&args.cluster.cluster)?.report(args.job).await?;
+    let report = Cluster::of(&args.cluster)?.report(args.job).await?;
     voice.result(&describe(&report.nodes, &report.decisions, report.untold), &report);
     Ok(ExitCode::SUCCESS)
 }
@@ -31,7 +31,8 @@ fn describe(shares: &[NodeShare], decisions: &[Decision], untold: u64) -> String
     text
 }
 
-fn nodes(shares: &[NodeShare]) -> String {
+/// The nodes in a table.
+pub(super) fn nodes(shares: &[NodeShare]) -> String {
     let heads = [
         "node",
         "parts",
@@ -63,7 +64,8 @@ fn nodes(shares: &[NodeShare]) -> String {
     table(heads, rows)
 }
 
-fn sentence(decision: &Decision) -> String {
+/// A decision in words.
+pub(super) fn sentence(decision: &Decision) -> String {
     let what = match &decision.what {
         What::Stole { parts, thief, victim, thief_left_ms, victim_left_ms } => format!(
             "{thief} took {} from {victim}'s queue: it would have been done {}, {victim} {}",

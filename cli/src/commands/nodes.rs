@@ -7,12 +7,12 @@ use proto::location::printable;
 use proto::requests::RequestCounts;
 use proto::view::NodeState;
 
-use crate::args::ClusterArgs;
+use crate::args::NodesArgs;
 use crate::cluster::Cluster;
 use crate::output::{Voice, size, table};
 
-pub(super) async fn run(args: ClusterArgs, voice: Voice) -> Result<ExitCode, Failure> {
-    let nodes = Cluster::at(&args.cluster)?.nodes().await?;
+pub(super) async fn run(args: NodesArgs, voice: Voice) -> Result<ExitCode, Failure> {
+    let nodes = Cluster::of(&args.cluster)?.nodes().await?;
     let rows = nodes.iter().map(|node| {
         let state = match node.state {
             NodeState::Active => "active",

@@ -1,17 +1,22 @@
 //! The program end to end, against S3's twin on a free port: what it makes, and what it does when it cannot.
 
 mod bad_input;
+mod batches;
 mod certs;
+mod cluster;
 mod config;
 mod failures;
 mod fleet;
+mod help;
 mod layouts;
 mod logging;
 mod memory;
 mod peers;
 mod pinning;
+mod reaching;
 mod readers;
 mod signals;
 mod support;
 mod verbs;
 mod verifying;
+mod watching;

@@ -23,7 +23,7 @@ pub(crate) struct World {
     runs: AtomicU32,
     // The server's task needs the runtime to end, so it goes first.
     _server: Server,
-    _runtime: Runtime,
+    runtime: Runtime,
 }
 
 impl World {
@@ -43,14 +43,7 @@ impl World {
             twin.serve(listener).expect("a bound listener has an address")
         });
         let home = TempDir::new().expect("a directory for temporary files");
-        Self {
-            twin,
-            endpoint: server.endpoint(),
-            home,
-            runs: AtomicU32::new(0),
-            _server: server,
-            _runtime: runtime,
-        }
+        Self { twin, endpoint: server.endpoint(), home, runs: AtomicU32::new(0), _server: server, runtime }
     }
 
     /// The program as a person at a clean machine with the right keys would run it.
@@ -71,18 +64,33 @@ impl World {
     }
 
     /// Starts a command.
-    pub(crate) fn start(&self, mut command: Command) -> Running {
+    pub(crate) fn start(&self, command: Command) -> Running {
+        self.start_reading(command, Stdio::null())
+    }
+
+    /// Starts a command with something to read on standard input.
+    pub(crate) fn start_reading(&self, mut command: Command, stdin: impl Into<Stdio>) -> Running {
         let number = self.runs.fetch_add(1, Relaxed);
         // Files, unlike pipes, never make the program wait for a reader, and can be looked into meanwhile.
         let file = |name: &str| self.home.path().join(format!("{name}-{number}"));
         let (stdout, stderr) = (file("stdout"), file("stderr"));
         let child = command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(File::create(&stdout).expect("a file for its output"))
             .stderr(File::create(&stderr).expect("a file for its errors"))
             .spawn()
             .expect("the program starts");
         Running { child, stdout, stderr }
+    }
+
+    /// A file in the home directory, which is where commands run.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// Runs something beside the test, until this world ends.
+    pub(crate) fn spawn_task(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(task);
     }
 
     /// Starts the program with these arguments.

@@ -41,7 +41,8 @@ pub async fn interruption(url: &str) -> Notice {
 
 async fn interruption_asking_every(url: &str, every: Duration) -> Notice {
     // Proxies of the environment are for the world outside, and this is the machine itself.
-    let client = Client::builder().no_proxy().timeout(ANSWER_LIMIT).build();
+    // It is asked in plain HTTP, so it does not matter whether the machine has certificates to trust.
+    let client = Client::builder().no_proxy().tls_certs_only([]).timeout(ANSWER_LIMIT).build();
     let Ok(client) = client else { return std::future::pending().await };
     let Ok(mut token) = fetch_token(&client, url).await else {
         tracing::debug!("no metadata service: this is not an EC2 instance, or it may not ask");

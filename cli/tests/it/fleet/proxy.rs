@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_millis(5);
 
 /// One direction of a wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(crate) enum Way {
     /// From the node to the coordinator.
     Up,
     /// From the coordinator to the node.
@@ -25,8 +25,8 @@ pub(super) enum Way {
 }
 
 /// A listener that passes everything on to somewhere else; everything is closed when it is dropped.
-pub(super) struct Proxy {
-    pub(super) address: SocketAddr,
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
     state: Arc<Mutex<State>>,
 }
 
@@ -41,7 +41,7 @@ struct State {
 
 impl Proxy {
     /// A whole wire to `to`.
-    pub(super) fn to(to: SocketAddr) -> Self {
+    pub(crate) fn to(to: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
         let state = Arc::<Mutex<State>>::default();
@@ -63,13 +63,21 @@ impl Proxy {
     }
 
     /// From now on nothing passes these ways, and nobody is told; with none, all that was held up passes.
-    pub(super) fn cut(&self, ways: &[Way]) {
+    pub(crate) fn cut(&self, ways: &[Way]) {
         lock(&self.state).cut = ways.to_vec();
     }
 
     /// From now on everything takes so long, and only so many bytes a second pass each way.
-    pub(super) fn slow(&self, latency: Duration, bytes_per_second: u64) {
+    pub(crate) fn slow(&self, latency: Duration, bytes_per_second: u64) {
         lock(&self.state).slow = Some((latency, bytes_per_second));
+    }
+
+    /// Breaks all connections there are; new ones can be made.
+    pub(crate) fn sever(&self) {
+        for end in lock(&self.state).ends.drain(..) {
+            // It fails when the other side has closed it already.
+            let _closed = end.shutdown(Shutdown::Both);
+        }
     }
 }
 

@@ -130,3 +130,28 @@ fn a_coordinator_that_is_killed_while_the_upload_is_being_created() {
     println!("{said}");
     assert_eq!(fleet.world.twin.keys("state"), [""; 0]);
 }
+
+/// What was under way is lost with the coordinator, and the batch has it made by the next one.
+#[test]
+fn a_coordinator_that_is_killed_during_a_batch() {
+    let mut fleet = Fleet::of(2);
+    let names: Vec<String> = (0..6).map(|i| format!("job-{i}")).collect();
+    names.iter().for_each(|name| fleet.sources(name, 2));
+    fleet.throttle(&NAMES, PACE);
+    let line = |name: &String| {
+        let (from, to) = (format!("s3://src/{name}/"), format!("s3://out/{name}.zip"));
+        serde_json::json!({ "sources": [from], "destination": to }).to_string()
+    };
+    let lines: Vec<String> = names.iter().map(line).collect();
+    std::fs::write(fleet.world.file("jobs.jsonl"), lines.join("\n")).expect("there is room");
+    let batch = fleet.world.start(fleet.tell(&["submit", "--batch", "jobs.jsonl", "--concurrency", "3"]));
+    until("one is done", || batch.stdout().contains('\n'));
+    fleet.running_job();
+    fleet.kill_coordinator();
+    fleet.start_coordinator();
+    let ended = batch.wait();
+    ended.succeeded();
+    assert!(ended.stdout.contains(r#"{"batch":{"completed":6,"done_before":0,"failed":0}}"#), "{ended:#?}");
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    fleet.is_well(&names);
+}

@@ -20,14 +20,14 @@ use simulations_s3::{Client, Rope, TwinOptions};
 use crate::support::{Ended, Running, World, until};
 
 /// Where the coordinator keeps its state.
-pub(super) const STATE: &str = "s3://state/fleet/";
+pub(crate) const STATE: &str = "s3://state/fleet/";
 /// Size of most parts, in bytes: the smallest there is, so that little data makes many.
-pub(super) const PART: u64 = 5 << 20;
+pub(crate) const PART: u64 = 5 << 20;
 /// What all content of a node is throttled to unless it is to be slow, in bytes a second: each byte of an archive
 /// counts twice, in and out, so a part takes two thirds of a second.
-pub(super) const PACE: u64 = 16_000_000;
+pub(crate) const PACE: u64 = 16_000_000;
 /// A tenth of that.
-pub(super) const TENTH: u64 = PACE / 10;
+pub(crate) const TENTH: u64 = PACE / 10;
 /// Most memory of an idle coordinator, in bytes: several times what it takes.
 const COORDINATOR_RESIDENT_MAX: u64 = 64 << 20;
 /// What nodes are allowed, in MiB: four parts in flight, so that most of a job waits in queues.
@@ -62,14 +62,14 @@ impl Drop for Turn {
 }
 
 /// A coordinator and its nodes; all are killed when it is dropped.
-pub(super) struct Fleet {
-    pub(super) nodes: BTreeMap<String, Running>,
-    pub(super) coordinator: Option<Running>,
+pub(crate) struct Fleet {
+    pub(crate) nodes: BTreeMap<String, Running>,
+    pub(crate) coordinator: Option<Running>,
     /// Where nodes dial the coordinator.
-    pub(super) door: SocketAddr,
+    pub(crate) door: SocketAddr,
     /// The URL at which jobs are submitted.
-    pub(super) api: String,
-    pub(super) world: World,
+    pub(crate) api: String,
+    pub(crate) world: World,
     /// What the environment of whatever is started next has beside the usual.
     pub(super) environment: Vec<(&'static str, String)>,
     issued: BTreeSet<String>,
@@ -79,17 +79,17 @@ pub(super) struct Fleet {
 
 impl Fleet {
     /// A coordinator without nodes.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(&[])
     }
 
     /// A coordinator with these flags beside the usual ones, without nodes.
-    pub(super) fn with(flags: &[&str]) -> Self {
+    pub(crate) fn with(flags: &[&str]) -> Self {
         Self::at(SocketAddr::from(([127, 0, 0, 1], 0)), flags)
     }
 
     /// A coordinator that nodes dial at this address, with these flags beside the usual ones, without nodes.
-    pub(super) fn at(door: SocketAddr, flags: &[&str]) -> Self {
+    pub(crate) fn at(door: SocketAddr, flags: &[&str]) -> Self {
         let turn = Turn::take();
         let mut options = TwinOptions::default();
         options.keys.extend(NAMES.map(|name| (key(name), format!("{name}-secret"))));
@@ -112,14 +112,14 @@ impl Fleet {
     }
 
     /// A coordinator with nodes `n1`, `n2` and so on, all of which have joined.
-    pub(super) fn of(count: usize) -> Self {
+    pub(crate) fn of(count: usize) -> Self {
         let mut fleet = Self::new();
         fleet.join(&NAMES[..count]);
         fleet
     }
 
     /// Starts the coordinator, at the same addresses as before if there was one.
-    pub(super) fn start_coordinator(&mut self) {
+    pub(crate) fn start_coordinator(&mut self) {
         let host = self.door.ip().to_string();
         self.issue("coordinator", &["--role", "coordinator", "--host", &host]);
         let (door, api) = (self.door.to_string(), self.api.trim_start_matches("http://").to_owned());
@@ -152,7 +152,7 @@ impl Fleet {
     }
 
     /// A node's command, with its own access key, certificate and a small window, that dials `door`.
-    pub(super) fn node(&mut self, name: &str, door: SocketAddr) -> Command {
+    pub(crate) fn node(&mut self, name: &str, door: SocketAddr) -> Command {
         self.issue(name, &[]);
         let (door, memory) = (door.to_string(), format!("{NODE_MEMORY_MIB}MiB"));
         let mut command = self.world.command(&["node", "--coordinator", &door, "--name", name]);
@@ -163,14 +163,14 @@ impl Fleet {
     }
 
     /// Starts a node. One of this name that is still there is killed first.
-    pub(super) fn start(&mut self, name: &str, command: Command) {
+    pub(crate) fn start(&mut self, name: &str, command: Command) {
         self.nodes.remove(name);
         let running = self.world.start(command);
         self.nodes.insert(name.to_owned(), running);
     }
 
     /// Starts nodes that dial the coordinator, and waits until all take parts.
-    pub(super) fn join(&mut self, names: &[&str]) {
+    pub(crate) fn join(&mut self, names: &[&str]) {
         for name in names {
             let command = self.node(name, self.door);
             self.start(name, command);
@@ -179,26 +179,26 @@ impl Fleet {
     }
 
     /// Waits until all of these take parts.
-    pub(super) fn are_active(&self, names: &[&str]) {
+    pub(crate) fn are_active(&self, names: &[&str]) {
         until(&format!("{names:?} are active"), || names.iter().all(|name| self.is_active(name)));
     }
 
-    pub(super) fn is_active(&self, name: &str) -> bool {
+    pub(crate) fn is_active(&self, name: &str) -> bool {
         self.view(name).is_some_and(|node| node.state == NodeState::Active)
     }
 
     /// The process of a node.
-    pub(super) fn process(&self, name: &str) -> &Running {
+    pub(crate) fn process(&self, name: &str) -> &Running {
         &self.nodes[name]
     }
 
     /// How the coordinator sees a node; `None` when it knows none of that name.
-    pub(super) fn view(&self, name: &str) -> Option<NodeView> {
+    pub(crate) fn view(&self, name: &str) -> Option<NodeView> {
         self.views().into_iter().find(|node| node.name == name)
     }
 
     /// The nodes as the coordinator sees them.
-    pub(super) fn views(&self) -> Vec<NodeView> {
+    pub(crate) fn views(&self) -> Vec<NodeView> {
         self.get("v1/nodes")
     }
 
@@ -217,21 +217,21 @@ impl Fleet {
     }
 
     /// A command to the cluster, with its answer in JSON.
-    pub(super) fn tell(&self, args: &[&str]) -> Command {
+    pub(crate) fn tell(&self, args: &[&str]) -> Command {
         let mut command = self.world.command(&[&["--json"], args].concat());
         command.env("ZIPFLEET_CLUSTER", &self.api);
         command
     }
 
     /// Has all content that a node moves share so many bytes a second.
-    pub(super) fn throttle(&self, names: &[&str], bytes_per_second: u64) {
+    pub(crate) fn throttle(&self, names: &[&str], bytes_per_second: u64) {
         for name in names {
             self.world.twin.throttle(Client::Key(key(name)), bytes_per_second);
         }
     }
 
     /// Lets a node be as fast as it can.
-    pub(super) fn unthrottle(&self, names: &[&str]) {
+    pub(crate) fn unthrottle(&self, names: &[&str]) {
         for name in names {
             self.world.twin.unthrottle(&Client::Key(key(name)));
         }
@@ -239,7 +239,7 @@ impl Fleet {
 
     /// Puts objects below `s3://src/NAME/` that make about so many parts of [`PART`]: small ones, some that span
     /// parts, and one that is larger than a node's memory if there are many.
-    pub(super) fn sources(&self, name: &str, parts: u64) {
+    pub(crate) fn sources(&self, name: &str, parts: u64) {
         let bytes = parts * PART;
         let put = |key: String, seed, size| {
             self.world.twin.put("src", &format!("{name}/{key}"), Rope::synthetic(seed, size));
@@ -251,7 +251,7 @@ impl Fleet {
     }
 
     /// Submits a job that makes `s3://out/NAME.zip` of `s3://src/NAME/`.
-    pub(super) fn submit(&self, name: &str) -> JobId {
+    pub(crate) fn submit(&self, name: &str) -> JobId {
         let ended = self.world.start(self.submission(name, &[])).wait();
         ended.succeeded();
         let said: serde_json::Value = parse(&ended.stdout);
@@ -259,18 +259,18 @@ impl Fleet {
     }
 
     /// The command that submits such a job.
-    pub(super) fn submission(&self, name: &str, flags: &[&str]) -> Command {
+    pub(crate) fn submission(&self, name: &str, flags: &[&str]) -> Command {
         let (from, to) = (format!("s3://src/{name}/"), format!("s3://out/{name}.zip"));
         self.tell(&[&["submit", "--part-size", "5MiB", &from, &to], flags].concat())
     }
 
     /// A job as it is now.
-    pub(super) fn job(&self, id: JobId) -> JobView {
+    pub(crate) fn job(&self, id: JobId) -> JobView {
         self.get(&format!("v1/jobs/{id}"))
     }
 
     /// The only job there is that has not ended, once there is one.
-    pub(super) fn running_job(&self) -> JobId {
+    pub(crate) fn running_job(&self) -> JobId {
         let mut found = None;
         until("a job is there", || {
             let JobsPage { jobs, .. } = self.get("v1/jobs");
@@ -281,7 +281,7 @@ impl Fleet {
     }
 
     /// Waits until so many parts of a job are done, and panics if it has ended by then.
-    pub(super) fn has_done(&self, id: JobId, parts: u64) {
+    pub(crate) fn has_done(&self, id: JobId, parts: u64) {
         until(&format!("{parts} parts are done"), || {
             let job = self.job(id);
             assert!(job.outcome.is_none(), "it ended before what was to befall it: {job:?}");
@@ -290,7 +290,7 @@ impl Fleet {
     }
 
     /// Waits for the end of a job, which must be good.
-    pub(super) fn completed(&self, id: JobId) -> Summary {
+    pub(crate) fn completed(&self, id: JobId) -> Summary {
         let mut outcome = None;
         until(&format!("job {id} has ended; the nodes: {:?}", self.views()), || {
             outcome = self.job(id).outcome;
@@ -303,14 +303,14 @@ impl Fleet {
     }
 
     /// Who did what for a job.
-    pub(super) fn explain(&self, id: JobId) -> JobReport {
+    pub(crate) fn explain(&self, id: JobId) -> JobReport {
         let ended = self.world.start(self.tell(&["explain", &id.to_string()])).wait();
         ended.succeeded();
         parse(&ended.stdout)
     }
 
     /// What coordinator and nodes have said, for whoever has to find out why a test failed.
-    pub(super) fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         let all = self.nodes.iter().map(|(name, node)| format!("\n{name}:\n{}", node.stderr()));
         let coordinator = self.coordinator.as_ref().map(Running::stderr).unwrap_or_default();
         std::iter::once(format!("coordinator:\n{coordinator}")).chain(all).collect()
@@ -318,7 +318,7 @@ impl Fleet {
 
     /// Panics unless each of these jobs has made the right archive, nothing else is left in S3, and nobody holds
     /// on to memory.
-    pub(super) fn is_well(&self, names: &[&str]) {
+    pub(crate) fn is_well(&self, names: &[&str]) {
         for name in names {
             self.world.archive_is_right(
                 "out",
@@ -338,13 +338,13 @@ impl Fleet {
     }
 
     /// Panics unless the program's own verifier finds the job's archive right.
-    pub(super) fn verifies(&self, name: &str) {
+    pub(crate) fn verifies(&self, name: &str) {
         let (archive, sources) = (format!("s3://out/{name}.zip"), format!("s3://src/{name}/"));
         self.world.zipfleet(&["verify", &archive, "--against", &sources]).succeeded();
     }
 
     /// Sends SIGTERM to a node and waits for its end.
-    pub(super) fn leave(&mut self, name: &str) -> Ended {
+    pub(crate) fn leave(&mut self, name: &str) -> Ended {
         let node = self.nodes.remove(name).expect("there is a node of that name");
         node.signal("TERM");
         node.wait()
@@ -358,7 +358,7 @@ impl Fleet {
     }
 
     /// Kills the coordinator with SIGKILL.
-    pub(super) fn kill_coordinator(&mut self) {
+    pub(crate) fn kill_coordinator(&mut self) {
         drop(self.coordinator.take());
     }
 }
@@ -369,7 +369,7 @@ fn key(name: &str) -> String {
 }
 
 /// The flags for a certificate.
-pub(super) fn tls(name: &str) -> [String; 6] {
+pub(crate) fn tls(name: &str) -> [String; 6] {
     let [cert, key] = ["pem", "key"].map(|ending| format!("certs/{name}.{ending}"));
     ["--tls-ca", "certs/ca.pem", "--tls-cert", &cert, "--tls-key", &key].map(ToOwned::to_owned)
 }
@@ -388,13 +388,13 @@ fn resident(pid: u32) -> u64 {
 }
 
 /// A node's share; of one that had nothing to do with the job, an empty one.
-pub(super) fn share(explanation: &JobReport, name: &str) -> NodeShare {
+pub(crate) fn share(explanation: &JobReport, name: &str) -> NodeShare {
     explanation.nodes.iter().find(|share| share.name == name).cloned().unwrap_or_default()
 }
 
 /// Panics unless all of these nodes made parts.
 #[track_caller]
-pub(super) fn all_made_parts(explanation: &JobReport, names: &[&str]) {
+pub(crate) fn all_made_parts(explanation: &JobReport, names: &[&str]) {
     for name in names {
         assert!(share(explanation, name).parts > 0, "{name} made nothing: {explanation:#?}");
     }
@@ -402,7 +402,7 @@ pub(super) fn all_made_parts(explanation: &JobReport, names: &[&str]) {
 
 /// Panics unless others were seen to take over what a node was not heard of having done.
 #[track_caller]
-pub(super) fn was_relieved(explanation: &JobReport, name: &str) {
+pub(crate) fn was_relieved(explanation: &JobReport, name: &str) {
     let of_it = |what: &What| match what {
         What::Silent { node, .. } | What::Lost { node, .. } => node == name,
         What::Hedged { slow, .. } => slow == name,
@@ -412,7 +412,7 @@ pub(super) fn was_relieved(explanation: &JobReport, name: &str) {
 }
 
 /// Decisions of one kind.
-pub(super) fn decisions<'a>(
+pub(crate) fn decisions<'a>(
     explanation: &'a JobReport,
     wanted: impl Fn(&What) -> bool + 'a,
 ) -> impl Iterator<Item = &'a Decision> {
@@ -420,6 +420,6 @@ pub(super) fn decisions<'a>(
 }
 
 /// Whether a decision of this kind was made.
-pub(super) fn decided(explanation: &JobReport, wanted: impl Fn(&What) -> bool) -> bool {
+pub(crate) fn decided(explanation: &JobReport, wanted: impl Fn(&What) -> bool) -> bool {
     decisions(explanation, wanted).next().is_some()
 }
