@@ -138,7 +138,7 @@ struct World {
     /// Attempts that nodes were told to drop.
     revoked: Vec<(NodeId, AttemptId)>,
     dropped: Vec<NodeId>,
-    explanation: Option<Explanation>,
+    ended: Option<Ended>,
     uploaded: BTreeMap<u32, Vec<u8>>,
     outcome: Option<Outcome>,
     aborts: usize,
@@ -169,10 +169,9 @@ impl World {
                     self.outcome = Some(Outcome::Failed { failure, left_behind: Vec::new() });
                 }
                 Effect::Finish(ended) => {
-                    let Ended { view, explanation, .. } = *ended;
                     assert!(self.outcome.is_none(), "a job ends once");
-                    self.outcome = view.outcome;
-                    self.explanation = Some(explanation);
+                    self.outcome = ended.view.outcome.clone();
+                    self.ended = Some(*ended);
                 }
                 Effect::Ask(question) => self.asked.push_back(question),
             }
@@ -485,44 +484,116 @@ fn an_upload_that_cannot_be_removed_is_named() {
     assert_eq!(left_behind, &["upload u is still there"]);
 }
 
+/// What a manifest names may be in several buckets, which each page numbers for itself.
 #[test]
-fn requests_counted_never_go_back_however_nodes_come_and_go() {
-    let mut machine = Machine::default();
-    let hello = |name: &str| Hello {
-        name: name.into(),
-        resume: None,
-        version: "test".into(),
-        cores: 1,
-        body_budget_bytes: 64 * MIB,
+fn objects_of_several_buckets_are_read_from_their_own() {
+    let mut world = World::default();
+    world.join(1, 64);
+    let manifest = Location { bucket: "ops".into(), key: "list".into() };
+    let sources = vec![Source::Manifest { location: manifest, within: Vec::new() }];
+    let destination = Location { bucket: "out".into(), key: "a.zip".into() };
+    world.event(Event::Submitted(JOB, JobSpec::new(sources, destination)));
+    let page = |keys: [(&str, u16); 2], buckets: [&str; 2], next: Option<&str>| {
+        let objects = keys.map(|(key, bucket)| SourceObject { bucket, ..object(0, key, 10) });
+        let buckets = buckets.map(ToOwned::to_owned).to_vec();
+        Ok(Page { objects: objects.into(), buckets, next: next.map(ToOwned::to_owned) })
     };
-    let report = |sent: u64, throttled: u64| {
-        let get = Sent { sent, throttled, failed: 0 };
-        let requests = RequestCounts { get, bytes_received: 10 * sent, ..Default::default() };
-        Report { vitals: Vitals { requests, ..Default::default() }, ..Default::default() }
-    };
-    let (one, two, again) = (NodeId(1), NodeId(2), NodeId(3));
-    let events = [
-        (Event::NodeJoined(one, hello("one")), 0),
-        (Event::NodeJoined(two, hello("two")), 0),
-        (Event::Reported(one, report(5, 1)), 5),
-        (Event::Reported(two, report(7, 0)), 12),
-        (Event::Reported(one, report(6, 1)), 13),
-        (Event::NodeLost(one), 13),
-        // Late, from a node that is gone.
-        (Event::Reported(one, report(9, 1)), 13),
-        (Event::NodeJoined(again, hello("one")), 13),
-        (Event::Reported(again, report(2, 0)), 15),
-        (Event::NodeDisconnected(two), 15),
-        (Event::NodeReconnected(two), 15),
-        (Event::Reported(two, report(7, 0)), 15),
-        // Its program began to count anew.
-        (Event::Reported(two, report(1, 1)), 16),
-    ];
-    for (now_ms, (event, counted)) in events.into_iter().enumerate() {
-        machine.handle(event.clone(), now_ms as u64);
-        let requests = machine.counters().requests;
-        assert_eq!((requests.get.sent, requests.bytes_received), (counted, 10 * counted), "{event:?}");
+    for next in [Some("more"), None] {
+        assert!(matches!(world.asked.pop_front(), Some(Question::List { .. })));
+        let (keys, buckets) = match next {
+            Some(_) => ([("one", 0), ("two", 1)], ["red", "blue"]),
+            None => ([("three", 1), ("four", 0)], ["blue", "green"]),
+        };
+        world.event(Event::Listed(JOB, 0, page(keys, buckets, next)));
     }
-    assert_eq!(machine.counters().requests.get.throttled, 2);
-    assert_eq!(machine.counters().nodes_joined, 3);
+    while world.held.is_empty() {
+        assert!(world.answer());
+    }
+    let bodies: Vec<_> = world.held[0].1.work.bodies.iter().map(|body| (&*body.bucket, &*body.key)).collect();
+    assert_eq!(bodies, [("red", "one"), ("blue", "two"), ("green", "three"), ("blue", "four")]);
+    world.run();
+    let archive = world.ended.and_then(|ended| ended.archive).expect("what was archived is told");
+    let told: Vec<_> = archive
+        .plan
+        .entries
+        .iter()
+        .zip(&archive.crc32)
+        .map(|(entry, crc32)| (archive.plan.bucket(&entry.object), entry.name(), *crc32))
+        .collect();
+    let crc32 = |key: &str| Crc::of(&content(key, 0..10)).value;
+    assert_eq!(told[2], ("green", "three", crc32("three")));
+    assert_eq!(told[3], ("blue", "four", crc32("four")));
+}
+
+#[test]
+fn a_manifest_that_names_the_destination_is_refused() {
+    let mut world = World::default();
+    world.join(1, 64);
+    let at = |key: &str| Location { bucket: "out".into(), key: key.into() };
+    let sources = vec![Source::Manifest { location: at("list"), within: Vec::new() }];
+    world.event(Event::Submitted(JOB, JobSpec::new(sources, at("a.zip"))));
+    world.asked.clear();
+    let page = Page { objects: vec![object(0, "a.zip", 10)], buckets: vec!["out".into()], next: None };
+    world.event(Event::Listed(JOB, 0, Ok(page)));
+    assert_eq!(world.failure().kind, FailureKind::Destination);
+}
+
+#[test]
+fn what_a_job_took_is_told_when_it_ends() {
+    let objects = sizes(&[6 * MIB; 4]);
+    let mut world = World::new(&[&objects], 2);
+    world.join(1, 64);
+    world.event(Event::Submitted(JOB, spec(&[""])));
+    while world.answer() {}
+    let list = RequestCounts { list: Sent::well(2), ..RequestCounts::default() };
+    world.event(Event::Spent(JOB, list));
+    world.now_ms = 3_000;
+    let (node, assignment) = world.held.pop_front().expect("something is in flight");
+    let effort = Effort { worked_ms: 700, gets: 3, heads: 1, uploads: 2 };
+    let failure = Failure::new(FailureKind::Unavailable, "it broke");
+    world.report(
+        node,
+        Report { failed: vec![PartFailed { id: assignment.id, failure, effort }], ..Report::default() },
+    );
+    world.run();
+    let counters = *world.machine.counters();
+    let ended = world.ended.expect("it has ended");
+    assert_eq!(
+        (ended.requests.list.sent, ended.requests.get.sent, ended.requests.upload_part.sent),
+        (2, 3, 2)
+    );
+    let bars = &ended.timeline.bars;
+    assert_eq!(bars.len() as u64, counters.attempts_granted);
+    let failed = bars.iter().find(|bar| bar.end == End::Failed).expect("one failed");
+    assert_eq!((failed.began_ms, failed.ended_ms), (2_300, 3_000));
+    assert_eq!(bars.iter().filter(|bar| bar.end == End::Done).count() as u64, counters.attempts_done);
+    assert_eq!((counters.jobs_submitted, counters.jobs_completed, counters.attempts_failed), (1, 1, 1));
+    assert_eq!(counters.entries_archived, 4);
+}
+
+#[test]
+fn requests_only_ever_grow_although_nodes_begin_anew() {
+    let mut world = World::default();
+    let heard = |world: &mut World, node: u64, sent: u64| {
+        let requests = RequestCounts { get: Sent::well(sent), ..RequestCounts::default() };
+        let vitals = Vitals { requests, ..Vitals::default() };
+        world.report(NodeId(node), Report { vitals, ..Report::default() });
+        world.machine.counters().requests.get.sent
+    };
+    world.join(1, 64);
+    assert_eq!((heard(&mut world, 1, 5), heard(&mut world, 1, 7)), (5, 7));
+    world.event(Event::NodeLost(NodeId(1)));
+    assert_eq!(heard(&mut world, 1, 9), 7, "it is none of ours any more");
+    world.join(2, 64);
+    assert_eq!(heard(&mut world, 2, 3), 10);
+}
+
+#[test]
+fn a_node_that_is_dismissed_is_told_to_leave() {
+    let mut world = World::default();
+    world.join(1, 64);
+    let (node, view) = world.machine.node("n1").expect("it is there");
+    assert_eq!((node, view.name), (NodeId(1), "n1".to_owned()));
+    assert!(world.machine.node("n2").is_none());
+    assert_eq!(world.machine.handle(Event::Dismissed(node), 0), [Effect::Order(node, Order::Drain)]);
 }

@@ -188,6 +188,7 @@ fn random_object(rng: &mut SplitMix64, index: u64, count: u64, aim: u64, profile
     let size = if is_directory { 0 } else { random_size(rng, aim, profile) };
     let mut object = object(&format!("{side}/{name}"), size);
     object.source = source;
+    object.bucket = source;
     if rng.below(4) == 0 {
         object.modified =
             rng.of(&[i64::MIN, -1, 0, 1, 315_532_799, 0x7FFF_FFFF, 0x8000_0000, 4_354_819_199, i64::MAX]);
