@@ -109,6 +109,7 @@ fn one_trace_shows_a_job_from_submission_to_each_request_on_every_machine() {
     let id = fleet.submit("job");
     let summary = fleet.completed(id);
     let requests = fleet.world.twin.requests();
+    fleet.is_well(&["job"]);
     for name in ["n1", "n2"] {
         let ended = fleet.leave(name);
         ended.succeeded();
