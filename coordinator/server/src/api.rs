@@ -58,6 +58,7 @@ pub(crate) fn router(coordinator: Coordinator) -> Router {
         .route("/v1/jobs/{id}/report", get(report))
         .route("/v1/nodes", get(nodes))
         .route("/healthz", get(health))
+        .merge(crate::dashboard::routes())
         .fallback(|| async { Problem::not_found("there is nothing of this name here") })
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(API_BODY_BYTES_MAX))

@@ -6,6 +6,7 @@ mod actor;
 mod api;
 mod complete;
 mod create;
+mod dashboard;
 mod handle;
 mod http;
 mod journal;
