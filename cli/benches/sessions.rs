@@ -259,7 +259,12 @@ async fn submit(api: &str) {
                 Location { bucket: "out".to_owned(), key: format!("{job}.zip") },
             )
         };
-        let answer = client.post(format!("{api}/v1/jobs")).json(&Submission::of(&spec)).send().await.expect("it answers");
+        let answer = client
+            .post(format!("{api}/v1/jobs"))
+            .json(&Submission::of(&spec))
+            .send()
+            .await
+            .expect("it answers");
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap_or_default());
     }
 }

@@ -54,9 +54,11 @@ const DOOR_BETWEEN: &[&str] = &[
     "x509-parser",
 ];
 const SERVER: &[&str] = &[
+    "aws-lc-rs",
     "axum",
     "bytes",
     "coordinator",
+    "futures-util",
     "hyper",
     "hyper-util",
     "proto",
@@ -68,7 +70,9 @@ const SERVER: &[&str] = &[
     "serde_json",
     "thiserror",
     "tokio",
+    "toml",
     "tracing",
+    "utoipa",
 ];
 const AGENT: &[&str] = &[
     "bytes",

@@ -240,7 +240,7 @@ pub enum ProblemCode {
     Busy,
     /// The coordinator or S3 is not there at present.
     Unavailable,
-    /// The request did not come, or could not be answered, in time.
+    /// The request did not come in time.
     Timeout,
     /// A defect, to be reported.
     Internal,

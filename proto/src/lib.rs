@@ -49,3 +49,4 @@ pub mod wire;
 pub mod complete;
 
 pub mod api;
+mod problem;

@@ -137,10 +137,36 @@ pub const OUTGOING_MESSAGES: usize = 8;
 
 /// Orders that may wait for one node, sent or not, before it is given up: it has not taken any for long.
 pub const ORDERS_PENDING_MAX: usize = 10_000;
-/// Connections to the job API at a time; more wait in the system's queue.
-pub const API_CONNECTIONS_MAX: usize = 256;
+/// Connections to the job API at a time; more wait in the system's queue. All watchers, and others beside them.
+pub const API_CONNECTIONS_MAX: usize = 2_300;
+/// Watchers of jobs at a time: each holds a connection and what was last seen of its job.
+pub const WATCHERS_MAX: usize = 2_000;
+/// Most a connection to the job API buffers of what was sent ahead, in bytes: it bounds a request's headers.
+pub const API_BUFFER_BYTES: usize = 16 << 10;
 /// Longest body of a request to the job API, in bytes: a thousand sources with the longest keys.
 pub const API_BODY_BYTES_MAX: usize = 1 << 20;
+/// Bodies of requests that are being read or worked on, in bytes together; those beyond are turned away.
+pub const API_BODIES_BYTES_MAX: usize = 64 << 20;
+/// Jobs on a page of the job API unless told otherwise.
+pub const PAGE_JOBS_DEFAULT: usize = 100;
+/// Most jobs on a page of the job API.
+pub const PAGE_JOBS_MAX: usize = 1_000;
+/// Longest time a download URL is good for, in seconds (S3: seven days).
+pub const URL_SECONDS_MAX: u64 = 604_800;
+/// Longest idempotency key, in characters.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 200;
+/// Longest URL of a callback, in bytes.
+pub const CALLBACK_URL_BYTES_MAX: usize = 2_048;
+/// Longest detail of a problem, in characters: it may quote what was sent.
+pub const PROBLEM_CHARS_MAX: usize = 4_000;
+/// Submissions a token may make a minute unless its entry says otherwise.
+pub const SUBMISSIONS_PER_MINUTE_DEFAULT: u32 = 600;
+/// Jobs of a token that have not ended at a time, unless its entry says otherwise.
+pub const TOKEN_JOBS_DEFAULT: usize = 100;
+/// Longest file of tokens, in bytes.
+pub const TOKENS_FILE_BYTES_MAX: u64 = 4 << 20;
+/// Tokens at a time: each request is compared with all of them.
+pub const TOKENS_MAX: usize = 1_000;
 /// Longest record of an upload in a coordinator's state, in bytes.
 pub const JOURNAL_RECORD_BYTES_MAX: u64 = 64 << 10;
 /// Most records of uploads that are looked at when a coordinator starts: it leaves one for each job in progress.

@@ -321,6 +321,7 @@ function drawLegend() {
 }
 
 function swatch(canvas, look) {
+  if (!canvas.clientWidth) return undefined;
   const { pen, width } = fresh(canvas);
   if (!look.level) return drawBar(pen, look, 1, 2, width - 2, 9);
   pen.fillStyle = colour(look.level);

@@ -75,7 +75,7 @@ export function attribute(node, name, value) {
 
 /** Has `parent` hold one child for each item, in their order; those that stay are kept, and with them the focus. */
 export function keyed(parent, items, keyOf, make, update) {
-  const before = parent.rows ?? new Map();
+  const before = parent.kept ?? new Map();
   const after = new Map();
   let at = parent.firstElementChild;
   for (const item of items) {
@@ -88,7 +88,7 @@ export function keyed(parent, items, keyOf, make, update) {
     else parent.insertBefore(row, at);
   }
   for (const row of before.values()) row.remove();
-  parent.rows = after;
+  parent.kept = after;
 }
 
 /** A list of facts: name, value, and perhaps a note and a share from 0 to 1 that is drawn. */

@@ -83,7 +83,7 @@ pub(crate) struct State {
     suspects: BTreeMap<JobId, Suspects>,
     /// Jobs of which the journal has, or may have, a record.
     recorded: BTreeSet<JobId>,
-    is_stopping: bool,
+    pub(crate) is_stopping: bool,
     /// How long it stays when nothing of its jobs is left; none when it has not been told to stop, or has been
     /// told when.
     farewell: Option<Duration>,

@@ -191,6 +191,11 @@ impl Coordinator {
         self.ended().await;
     }
 
+    /// Whether it was told to stop, or is gone.
+    pub(crate) async fn is_stopping(&self) -> bool {
+        self.look(|state| state.is_stopping).await.unwrap_or(true)
+    }
+
     /// Whether all jobs have ended and nothing of them is left.
     pub(crate) async fn is_settled(&self) -> bool {
         self.look(|state| state.is_settled()).await.unwrap_or(true)

@@ -7,7 +7,7 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use proto::limits::API_CONNECTIONS_MAX;
+use proto::limits::{API_BUFFER_BYTES, API_CONNECTIONS_MAX};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -35,7 +35,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router) {
         let service = TowerToHyperService::new(router.clone());
         connections.spawn(async move {
             let mut http = http1::Builder::new();
-            http.timer(TokioTimer::new()).header_read_timeout(HEADERS_LIMIT);
+            http.timer(TokioTimer::new()).header_read_timeout(HEADERS_LIMIT).max_buf_size(API_BUFFER_BYTES);
             if let Err(error) = http.serve_connection(TokioIo::new(socket), service).await {
                 tracing::debug!(%error, "a connection to the job API ended");
             }

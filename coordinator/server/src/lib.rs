@@ -11,7 +11,6 @@ mod handle;
 mod http;
 mod journal;
 mod member;
-mod problem;
 mod pump;
 mod questions;
 mod roster;

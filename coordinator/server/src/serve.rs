@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use crate::api::Api;
 use crate::handle::Coordinator;
 use crate::journal::{Journal, Recovered, StateLocation};
 use crate::sessions::Sessions;
@@ -115,7 +116,7 @@ pub async fn serve(
         () = &mut stop => return Ok(()),
     };
     let failed = |error: ractor::SpawnErr| ServeError::Failed(error.to_string());
-    let coordinator = Coordinator::start(s3, settings, Some(journal)).await.map_err(failed)?;
+    let coordinator = Coordinator::start(s3.clone(), settings, Some(journal)).await.map_err(failed)?;
     let (arrive, arrivals) = mpsc::channel(SESSION_QUEUE_MESSAGES);
     let sessions = Sessions::start(coordinator.clone(), nodes_max, arrivals).await.map_err(failed)?;
     let (close, closed) = oneshot::channel::<()>();
@@ -135,7 +136,7 @@ pub async fn serve(
         () = coordinator.ended() => Err(ServeError::Failed("its actor ended".to_owned())),
         () = sessions.ended() => Err(ServeError::Failed("the actor of its sessions ended".to_owned())),
         () = &mut listening => Err(ServeError::Failed("it no longer listens to nodes".to_owned())),
-        () = http::serve(api_listener, api::router(coordinator.clone())) => {
+        () = http::serve(api_listener, api::router(Api::new(coordinator.clone(), s3))) => {
             Err(ServeError::Failed("it no longer listens to callers".to_owned()))
         }
     };

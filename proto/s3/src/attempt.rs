@@ -97,7 +97,8 @@ impl S3 {
         Err(error)
     }
 
-    fn explain<E>(&self, target: &Target<'_>, error: &SdkError<E, HttpResponse>) -> Error
+    /// What a failed request is told as.
+    pub(crate) fn explain<E>(&self, target: &Target<'_>, error: &SdkError<E, HttpResponse>) -> Error
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {

@@ -23,6 +23,7 @@ mod list_page;
 mod list_parts;
 mod list_uploads;
 mod operation;
+mod presign;
 mod progress;
 mod put_object;
 mod retries;

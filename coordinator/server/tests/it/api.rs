@@ -5,40 +5,39 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::world::{Serving, World, answer, job, until};
-
-fn problem(answer: &(StatusCode, Value), status: StatusCode, kind: &str) {
-    let (found, body) = answer;
-    assert_eq!(*found, status, "{body}");
-    assert_eq!(body["status"], status.as_u16(), "{body}");
-    assert_eq!(body["kind"], kind, "{body}");
-    assert!(body["title"].is_string() && body["detail"].is_string(), "{body}");
-}
+use crate::world::{OUT, Serving, World, answer, job, problem, until};
 
 #[tokio::test]
 async fn a_job_from_submission_to_its_report() {
     let world = World::new().await;
     world.fill(3, 100);
     let serving = Serving::start(&world).await;
-    assert_eq!(serving.get("/healthz").await, (StatusCode::OK, json!({ "status": "ok", "nodes": 0 })));
+    assert_eq!(serving.get("/healthz").await, (StatusCode::OK, json!({ "status": "ok" })));
+    assert_eq!(serving.get("/readyz").await, (StatusCode::OK, json!({ "status": "ok", "nodes": 0 })));
     assert_eq!(serving.get("/v1/jobs").await, (StatusCode::OK, json!({ "jobs": [] })));
-    assert_eq!(serving.get("/v1/nodes").await, (StatusCode::OK, json!({ "jobs": [] })));
+    assert_eq!(serving.get("/v1/nodes").await, (StatusCode::OK, json!([])));
 
     let id = serving.submitted("a.zip").await;
     until(|| !world.twin.uploads().is_empty()).await;
     let (status, view) = serving.get(&format!("/v1/jobs/{id}")).await;
     assert_eq!((status, &view["id"]), (StatusCode::OK, &json!(id)));
-    assert_eq!(view["destination"]["key"], "a.zip");
+    assert_eq!(view["destination"], format!("s3://{OUT}/a.zip"));
     assert_eq!(view["outcome"], Value::Null);
-    assert_eq!(serving.get("/v1/jobs").await.1.as_array().unwrap().len(), 1);
+    assert_eq!(serving.get("/v1/jobs").await.1["jobs"].as_array().unwrap().len(), 1);
     let report = format!("/v1/jobs/{id}/report");
-    assert_eq!(serving.get(&report).await.1["job"], json!(id));
+    assert_eq!(serving.get(&report).await.1["job"]["id"], json!(id));
 
-    let cancelled = answer(serving.request(Method::DELETE, &format!("/v1/jobs/{id}"))).await;
-    assert_eq!(cancelled, (StatusCode::ACCEPTED, json!({ "id": id })));
-    serving.outcome(&id).await;
-    let (status, explanation) = serving.get(&report).await;
-    assert_eq!((status, &explanation["job"]), (StatusCode::OK, &json!(id)));
+    let (status, cancelled) = answer(serving.request(Method::DELETE, &format!("/v1/jobs/{id}"))).await;
+    assert_eq!((status, &cancelled["state"]), (StatusCode::OK, &json!("cancelled")), "{cancelled}");
+    // It is answered when the upload is gone, and not before.
+    assert_eq!(world.twin.uploads(), []);
+    let again = answer(serving.request(Method::DELETE, &format!("/v1/jobs/{id}"))).await;
+    assert_eq!(again, (StatusCode::OK, cancelled.clone()));
+    let (status, told) = serving.get(&report).await;
+    assert_eq!((status, &told["job"]), (StatusCode::OK, &cancelled));
+    assert_eq!(told["entries"], json!([]));
+    let (status, timeline) = serving.get(&format!("/v1/jobs/{id}/timeline")).await;
+    assert_eq!((status, &timeline["bars"]), (StatusCode::OK, &json!([])));
     serving.stop().await.unwrap();
 }
 
@@ -46,14 +45,23 @@ async fn a_job_from_submission_to_its_report() {
 async fn what_is_not_there() {
     let world = World::new().await;
     let serving = Serving::start(&world).await;
-    for path in ["/", "/v2/jobs", "/v1/jobs/0123456789abcdef", "/v1/jobs/0123456789abcdef/report"] {
+    for path in [
+        "/",
+        "/v2/jobs",
+        "/v1/jobs/0123456789abcdef",
+        "/v1/jobs/0123456789abcdef/report",
+        "/v1/jobs/0123456789abcdef/timeline",
+        "/v1/jobs/0123456789abcdef/events",
+    ] {
         problem(&serving.get(path).await, StatusCode::NOT_FOUND, "not_found");
     }
     let delete = serving.request(Method::DELETE, "/v1/jobs/0123456789abcdef");
     problem(&answer(delete).await, StatusCode::NOT_FOUND, "not_found");
     problem(&serving.get("/v1/jobs/7").await, StatusCode::BAD_REQUEST, "bad_request");
+    let drain = serving.request(Method::POST, "/v1/nodes/nobody/drain");
+    problem(&answer(drain).await, StatusCode::NOT_FOUND, "not_found");
     let put = answer(serving.request(Method::PUT, "/v1/jobs")).await;
-    problem(&put, StatusCode::METHOD_NOT_ALLOWED, "bad_request");
+    problem(&put, StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
     serving.stop().await.unwrap();
 }
 
@@ -78,22 +86,30 @@ async fn jobs_that_make_no_sense_are_refused_at_once() {
         with("sources", json!([])),
         with("sources", json!("s3://sources/in/")),
         with("inclde", json!(["*.jpg"])),
-        with("priority", json!("Urgent")),
+        with("priority", json!("urgent")),
+        with("idempotency_key", json!("")),
+        with("idempotency_key", json!("a b")),
+        with("idempotency_key", json!("\u{1b}[2J")),
+        with("idempotency_key", json!("k".repeat(201))),
+        with("destination", json!("s3://archives/\u{1b}[2J/")),
         with("part_bytes", json!(-1)),
     ] {
-        problem(&serving.submit(&bad).await, StatusCode::BAD_REQUEST, "bad_request");
+        problem(&serving.submit(&bad).await, StatusCode::BAD_REQUEST, "bad_job");
     }
     let post = |body: String, kind: &str| {
         serving.request(Method::POST, "/v1/jobs").header(header::CONTENT_TYPE, kind).body(body)
     };
     let trailing = post(format!("{} {{}}", job("a.zip")), "application/json");
-    problem(&answer(trailing).await, StatusCode::BAD_REQUEST, "bad_request");
+    problem(&answer(trailing).await, StatusCode::BAD_REQUEST, "bad_job");
     let plain = post(job("a.zip").to_string(), "text/plain");
-    problem(&answer(plain).await, StatusCode::UNSUPPORTED_MEDIA_TYPE, "bad_request");
+    problem(&answer(plain).await, StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type");
     let long = post(" ".repeat(2 << 20), "application/json");
-    problem(&answer(long).await, StatusCode::PAYLOAD_TOO_LARGE, "bad_request");
+    problem(&answer(long).await, StatusCode::PAYLOAD_TOO_LARGE, "too_large");
+    let foreign =
+        serving.request(Method::POST, "/v1/nodes/n/drain").header(header::ORIGIN, "http://evil.example");
+    problem(&answer(foreign).await, StatusCode::FORBIDDEN, "forbidden");
     let elsewhere = serving.request(Method::GET, "/v1/jobs").header(header::HOST, "evil.example:80");
-    problem(&answer(elsewhere).await, StatusCode::MISDIRECTED_REQUEST, "bad_request");
+    problem(&answer(elsewhere).await, StatusCode::MISDIRECTED_REQUEST, "misdirected");
     assert_eq!(world.twin.requests().get("CreateMultipartUpload"), None);
     serving.stop().await.unwrap();
 }
@@ -109,7 +125,7 @@ async fn a_full_queue_is_a_refusal() {
     for key in ["a.zip", "b.zip"] {
         serving.submitted(key).await;
     }
-    problem(&serving.submit(&job("c.zip")).await, StatusCode::SERVICE_UNAVAILABLE, "unavailable");
+    problem(&serving.submit(&job("c.zip")).await, StatusCode::SERVICE_UNAVAILABLE, "busy");
     serving.stop().await.unwrap();
 }
 

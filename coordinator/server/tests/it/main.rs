@@ -1,7 +1,9 @@
 //! The coordinator's door against the S3 twin, over sockets of this machine.
 
 mod api;
+mod events;
 mod journal;
+mod listing;
 mod node;
 mod serving;
 mod sessions;

@@ -169,11 +169,24 @@ pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (StatusCode, Val
     (answer.status(), answer.json().await.expect("the answer is JSON"))
 }
 
+/// Panics unless the answer is a problem with this code.
+#[track_caller]
+pub(crate) fn problem(answer: &(StatusCode, Value), status: StatusCode, code: &str) {
+    let (found, body) = answer;
+    assert_eq!(*found, status, "{body}");
+    assert_eq!(body["status"], status.as_u16(), "{body}");
+    assert_eq!(body["code"], code, "{body}");
+    assert_eq!(body["type"], format!("urn:zipfleet:problem:{code}"), "{body}");
+    assert!(body["title"].is_string() && body["kind"].is_string(), "{body}");
+    let detail = body["detail"].as_str().expect("it is told in words");
+    assert!(!detail.is_empty() && !detail.contains(char::is_control), "{body}");
+}
+
 /// A job that archives all sources.
 pub(crate) fn job(key: &str) -> Value {
     json!({
-        "sources": [{ "Prefix": { "bucket": SOURCES, "prefix": "in/" } }],
-        "destination": { "bucket": OUT, "key": key },
+        "sources": [format!("s3://{SOURCES}/in/")],
+        "destination": format!("s3://{OUT}/{key}"),
         "part_bytes": 5 << 20,
     })
 }

@@ -1,0 +1,39 @@
+//! Whether there is a coordinator, and whether it takes jobs.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Api;
+use super::problem::Problem;
+
+/// How a coordinator is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// `ok`.
+    status: &'static str,
+}
+
+/// How ready a coordinator is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Readiness {
+    /// `ok`.
+    status: &'static str,
+    /// Nodes there are; without any, jobs wait.
+    nodes: usize,
+}
+
+/// Whether the process is alive.
+pub(crate) async fn health() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+/// Whether jobs are taken: its state was read when it started, and it is not about to stop.
+pub(crate) async fn readiness(State(api): State<Api>) -> Result<Json<Readiness>, Problem> {
+    let nodes = api.coordinator.nodes().await.ok_or_else(Problem::gone)?.len();
+    if api.coordinator.is_stopping().await {
+        return Err(Problem::unavailable("the coordinator is stopping"));
+    }
+    Ok(Json(Readiness { status: "ok", nodes }))
+}

@@ -1,0 +1,117 @@
+//! Jobs: all of them page by page, one, and no longer wanting one.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use proto::api::{JobAnswer, JobsPage, ProblemCode};
+use proto::job::Outcome;
+use proto::limits::{PAGE_JOBS_DEFAULT, PAGE_JOBS_MAX, URL_SECONDS_MAX};
+use proto::view::{JobState, JobView};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::Api;
+use super::extract::{Asked, Named};
+use super::problem::Problem;
+use super::tokens::Caller;
+
+/// How long a cancelled job is waited for: less than an answer may take.
+const CANCEL_LIMIT: Duration = Duration::from_secs(25);
+
+/// Which jobs.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct WhichJobs {
+    /// Only those in this state.
+    state: Option<JobState>,
+    /// Only those of this token.
+    owner: Option<String>,
+    /// How many at most, from 1 to 1,000; 100 unless given.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
+    /// Those that follow a page: its `next`.
+    after: Option<String>,
+}
+
+/// What of a job.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct WhatOfJob {
+    /// For a finished job: also a URL at which the archive can be downloaded for so many seconds, up to a week, or until
+    /// the coordinator's own credentials end.
+    #[param(minimum = 1, maximum = 604_800)]
+    url_seconds: Option<u64>,
+}
+
+/// Jobs, the last submitted first.
+pub(crate) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Asked(which): Asked<WhichJobs>,
+) -> Result<Json<JobsPage>, Problem> {
+    let WhichJobs { state, owner, limit, after } = which;
+    let limit = limit.unwrap_or(PAGE_JOBS_DEFAULT);
+    if !(1..=PAGE_JOBS_MAX).contains(&limit) {
+        return Err(Problem::bad_request(format!("`limit` is from 1 to {PAGE_JOBS_MAX}, not {limit}")));
+    }
+    let number = after.map(|after| after.parse::<u64>()).transpose().map_err(|_| {
+        Problem::bad_request("`after` is the `next` of the page before, as it was given, and this is none")
+    })?;
+    let wanted = move |job: &JobView| {
+        state.is_none_or(|state| job.state == state)
+            && (owner.is_none() || job.owner == owner)
+            && caller.may_see(job)
+    };
+    let page = api.coordinator.jobs_before(number.unwrap_or(u64::MAX), limit, wanted).await;
+    let (jobs, next) = page.ok_or_else(Problem::gone)?;
+    Ok(Json(JobsPage { jobs, next: next.map(|next| next.to_string()) }))
+}
+
+/// One job.
+pub(crate) async fn one(
+    State(api): State<Api>,
+    caller: Caller,
+    Named(id): Named,
+    Asked(WhatOfJob { url_seconds }): Asked<WhatOfJob>,
+) -> Result<Json<JobAnswer>, Problem> {
+    let job = api.job(&caller, id).await?;
+    let Some(seconds) = url_seconds else { return Ok(Json(JobAnswer { job, url: None })) };
+    if !(1..=URL_SECONDS_MAX).contains(&seconds) {
+        let detail = format!("`url_seconds` is from 1 to {URL_SECONDS_MAX}, not {seconds}");
+        return Err(Problem::bad_request(detail));
+    }
+    match &job.outcome {
+        Some(Outcome::Completed(_)) => {}
+        Some(Outcome::Failed { .. }) => {
+            return Err(Problem::not_found(format!("job {id} came to nothing: there is no archive")));
+        }
+        None => {
+            let detail = format!("job {id} has not ended: there is no archive yet");
+            return Err(Problem::new(ProblemCode::NotReady, detail));
+        }
+    }
+    let url = api.s3.presigned_url(&job.destination, Duration::from_secs(seconds)).await;
+    let url = url.map_err(|error| Problem::unavailable(format!("no URL can be signed: {error}")))?;
+    Ok(Json(JobAnswer { job, url: Some(url) }))
+}
+
+/// Ends a job, and answers when nothing of it is left: with 200 then, with 202 if that takes long.
+pub(crate) async fn cancel(
+    State(api): State<Api>,
+    caller: Caller,
+    Named(id): Named,
+) -> Result<(StatusCode, Json<JobView>), Problem> {
+    api.job(&caller, id).await?;
+    api.coordinator.cancel(id);
+    let watching = api.coordinator.watch(id).await.ok_or_else(Problem::gone)?;
+    let mut watching = watching.ok_or_else(|| Problem::no_job(id))?;
+    let ended = watching.wait_for(|sight| sight.view.outcome.is_some());
+    let has_ended = matches!(tokio::time::timeout(CANCEL_LIMIT, ended).await, Ok(Ok(_)));
+    let status = if has_ended { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let view = watching.borrow().view.clone();
+    Ok((status, Json(view)))
+}

@@ -1,0 +1,24 @@
+//! The nodes, and telling one to leave.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use proto::view::NodeView;
+
+use super::Api;
+use super::problem::Problem;
+
+/// The nodes there are, by their names.
+pub(crate) async fn list(State(api): State<Api>) -> Result<Json<Vec<NodeView>>, Problem> {
+    Ok(Json(api.coordinator.nodes().await.ok_or_else(Problem::gone)?))
+}
+
+/// Has a node finish or hand back what it has, and leave.
+pub(crate) async fn drain(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<(StatusCode, Json<NodeView>), Problem> {
+    let view = api.coordinator.dismiss(&name).await;
+    let view = view.ok_or_else(|| Problem::not_found(format!("there is no node `{name}`")))?;
+    Ok((StatusCode::ACCEPTED, Json(view)))
+}

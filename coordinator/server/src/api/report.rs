@@ -1,0 +1,49 @@
+//! How a job went: what was archived, and who did what when.
+
+use axum::Json;
+use axum::extract::State;
+use proto::api::JobReport;
+use proto::timeline::Timeline;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::Api;
+use super::extract::{Asked, Named};
+use super::problem::Problem;
+use super::tokens::Caller;
+
+/// What of a report.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct WhatOfReport {
+    /// Whether the archive's entries are wanted, which can be many megabytes: `true` unless given.
+    entries: Option<bool>,
+}
+
+/// What was archived, what it took, and who did what.
+pub(crate) async fn report(
+    State(api): State<Api>,
+    caller: Caller,
+    Named(id): Named,
+    Asked(WhatOfReport { entries }): Asked<WhatOfReport>,
+) -> Result<Json<JobReport>, Problem> {
+    api.job(&caller, id).await?;
+    let report = api.coordinator.report(id).await.ok_or_else(Problem::gone)?;
+    let mut report = report.ok_or_else(|| Problem::no_job(id))?;
+    if entries == Some(false) {
+        report.entries.clear();
+    }
+    Ok(Json(report))
+}
+
+/// Each attempt as a bar in its node's row.
+pub(crate) async fn timeline(
+    State(api): State<Api>,
+    caller: Caller,
+    Named(id): Named,
+) -> Result<Json<Timeline>, Problem> {
+    api.job(&caller, id).await?;
+    let timeline = api.coordinator.timeline(id).await.ok_or_else(Problem::gone)?;
+    timeline.map(Json).ok_or_else(|| Problem::no_job(id))
+}
