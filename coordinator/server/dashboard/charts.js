@@ -43,13 +43,16 @@ export function nice(number, base = 1) {
   return [1, 2, 5, 10].find((step) => step * power * base >= number * 0.9999) * power * base;
 }
 
+/** Least at the top of such a chart: what is next to nothing is not to look like much. */
+const LEAST = 1 << 20;
+
 /**
  * A quantity over time: `points` of `[when, how much]`, drawn from `from` to `to`. `label` writes a quantity, `ticks`
  * are moments and what to write below them, `unit` is what round numbers are multiples of.
  */
 export function area(canvas, points, { from, to, label, ticks, unit }) {
   const { pen, width, height } = fresh(canvas);
-  const most = nice(Math.max(1, ...points.map(([, value]) => value)), unit);
+  const most = nice(Math.max(LEAST, ...points.map(([, value]) => value)), unit);
   const [top, bottom] = [8, height - 18];
   const x = (when) => ((when - from) / (to - from)) * width;
   const y = (value) => bottom - (value / most) * (bottom - top);

@@ -46,7 +46,7 @@ function paces() {
 export function drawPace() {
   const now = performance.now();
   const points = moments.length > 1 ? paces() : [];
-  const unit = byteUnit(Math.max(0, ...points.map(([, value]) => value)));
+  const unit = byteUnit(Math.max(1 << 20, ...points.map(([, value]) => value)));
   const ticks = [5, 4, 3, 2, 1].map((minutes) => [now - minutes * 60_000, `−${minutes} min`]);
   ticks.push([now, "now"]);
   area(byId("pace"), points, { from: now - SPAN_MS, to: now, label: rate, ticks, unit });

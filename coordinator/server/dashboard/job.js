@@ -12,6 +12,7 @@ import { SLOW, analyse, describeRow, inOrder, verdict } from "./timeline.js";
 
 /** Beyond so many nodes rows are strips unless wanted otherwise, and the table tells of the slowest alone. */
 const ROWS_MAX = 60;
+const SHARES_OF_MANY = 20;
 /** Decisions shown, the last ones first. */
 const STORY_MAX = 100;
 /** Pause before a stream that broke off is asked for again, in milliseconds, at first and at most. */
@@ -162,7 +163,7 @@ function showFacts() {
     items.push(["Rate", rate(progress.bytes_per_second), "of late"]);
     items.push(["Time left", progress.left_ms === null ? "–" : duration(progress.left_ms), `${duration(Math.max(0, Date.now() - job.submitted_ms))} so far`]);
   }
-  if (report) items.push(["Requests", `$${report.price_usd.toFixed(report.price_usd < 0.1 ? 4 : 2)}`, requests(report.requests)]);
+  if (report) items.push(requests(report));
   facts(byId("job-facts"), items);
 }
 
@@ -170,11 +171,12 @@ const stage = (job) => (job.outcome ? "" : words(job.progress.stage));
 
 const phases = (summary) => `listed in ${duration(summary.listing_ms)}${summary.waiting_ms >= 100 ? `, waited ${duration(summary.waiting_ms)}` : ""}`;
 
-function requests(counts) {
-  const kinds = Object.values(counts).filter((kind) => typeof kind === "object");
+function requests({ requests, price_usd: price }) {
+  const kinds = Object.values(requests).filter((kind) => typeof kind === "object");
   const sum = (name) => kinds.reduce((all, kind) => all + kind[name], 0);
   const throttled = sum("throttled");
-  return `${count(sum("sent"))} sent${throttled ? `, ${count(throttled)} told to slow down` : ""}`;
+  const cost = `$${price.toFixed(price < 0.1 ? 4 : 2)}`;
+  return ["Requests", count(sum("sent")), throttled ? `${cost}; ${count(throttled)} told to slow down` : cost];
 }
 
 function showOutcome(outcome) {
@@ -232,7 +234,7 @@ function showMedians({ rows, usual }) {
 }
 
 function showShares({ rows }, isMany) {
-  const shown = inOrder(rows, order).slice(0, ROWS_MAX);
+  const shown = inOrder(rows, order).slice(0, isMany ? SHARES_OF_MANY : ROWS_MAX);
   byId("shares-note").hidden = !isMany;
   put(byId("shares-note"), `${count(shown.length)} of ${count(rows.length)} nodes, ${order === "name" ? "by name" : "the slowest first"}`);
   byId("shares").hidden = rows.length === 0;
@@ -253,7 +255,7 @@ function showShares({ rows }, isMany) {
 
 function makeShare(row) {
   const made = element("tr");
-  const head = element("th", "name");
+  const head = element("th", "node");
   head.scope = "row";
   made.slow = badge("slow");
   head.append(element("span", "cut", printable(row.name)), made.slow);

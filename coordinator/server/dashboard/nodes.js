@@ -90,7 +90,7 @@ function chosen(nodes, isSlow) {
 
 function makeRow(node) {
   const row = element("tr");
-  const head = element("th", "name", printable(node.name));
+  const head = element("th", "node", printable(node.name));
   head.scope = "row";
   head.title = printable(node.name);
   row.badge = badge(node.state);

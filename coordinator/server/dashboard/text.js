@@ -37,10 +37,13 @@ const two = (large, unit, small, smallUnit) =>
 
 export const percent = (part, of) => (of > 0 ? `${Math.floor((100 * part) / of)} %` : "–");
 
+const AGES = [[86_400_000, "d"], [3_600_000, "h"], [60_000, "min"], [1000, "s"]];
+
 /** How long ago a moment of Unix time was. */
 export function ago(ms) {
   const past = Math.max(0, Date.now() - ms);
-  return past < 5000 ? "just now" : `${past < 60_000 ? `${Math.round(past / 1000)} s` : duration(past)} ago`;
+  const [unit, name] = AGES.find(([unit]) => past >= unit) ?? [];
+  return past < 5000 ? "just now" : `${Math.floor(past / unit)} ${name} ago`;
 }
 
 export const moment = (ms) => new Date(ms).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
