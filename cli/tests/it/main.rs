@@ -1,6 +1,7 @@
 //! The program end to end, against S3's twin on a free port: what it makes, and what it does when it cannot.
 
 mod bad_input;
+mod browser;
 mod certs;
 mod config;
 mod failures;

@@ -40,7 +40,9 @@ export function fresh(canvas) {
 /** The next of 1, 2, 5, 10, 20, 50 and so on that is not below `number`, times `base`. */
 export function nice(number, base = 1) {
   const power = 10 ** Math.floor(Math.log10(Math.max(number / base, 1e-9)));
-  return [1, 2, 5, 10].find((step) => step * power * base >= number * 0.9999) * power * base;
+  const steps = [1, 2, 5, 10].find((step) => step * power * base >= number * 0.9999) * power;
+  // 1000 MiB would be told as 0.98 GiB.
+  return (steps === 1000 && base >= 1024 ? 1024 : steps) * base;
 }
 
 /** Least at the top of such a chart: what is next to nothing is not to look like much. */

@@ -47,7 +47,7 @@ export function drawPace() {
   const now = performance.now();
   const points = moments.length > 1 ? paces() : [];
   const unit = byteUnit(Math.max(1 << 20, ...points.map(([, value]) => value)));
-  const ticks = [5, 4, 3, 2, 1].map((minutes) => [now - minutes * 60_000, `−${minutes} min`]);
+  const ticks = [5, 3, 1].map((minutes) => [now - minutes * 60_000, `−${minutes} min`]);
   ticks.push([now, "now"]);
   area(byId("pace"), points, { from: now - SPAN_MS, to: now, label: rate, ticks, unit });
   const present = points.length > 0 ? rate(points.at(-1)[1]) : "–";
@@ -71,8 +71,8 @@ export function showFleet(nodes) {
   const allowed = sum(nodes, (node) => node.vitals.concurrency);
   const reused = sent > 0 ? Math.max(0, sent - opened) / sent : undefined;
   facts(byId("fleet-facts"), [
-    ["Nodes", count(nodes.length), nodes.length === active ? "all active" : `${count(active)} active`],
-    ["In flight", bytes(held), `${percent(held, budget)} of ${bytes(budget)}`, budget > 0 ? held / budget : 0],
+    ["Nodes", count(nodes.length), nodes.length === 0 ? "none has joined" : nodes.length === active ? "all active" : `${count(active)} active`],
+    ["In flight", bytes(held), budget > 0 ? `${percent(held, budget)} of ${bytes(budget)}` : "no window", budget > 0 ? held / budget : 0],
     ["Queued", bytes(queued), `${count(attempts)} attempts granted`],
     ["Requests allowed", count(allowed), `${count(sent)} sent so far`],
     ["Connections reused", reused === undefined ? "–" : `${(100 * reused).toFixed(1)} %`, "of all requests", reused],

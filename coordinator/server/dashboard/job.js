@@ -6,7 +6,7 @@ import { LEVELS, Lines, drawBar } from "./draw.js";
 import { mean } from "./jobs.js";
 import {
   address, attribute, badge, byId, bytes, capital, choice, count, duration, element, facts, fill, keyed, mark, moment,
-  percent, printable, put, rate, rebadge, words,
+  percent, printable, put, rate, rebadge, rough, words,
 } from "./text.js";
 import { SLOW, analyse, describeRow, inOrder, verdict } from "./timeline.js";
 
@@ -161,7 +161,7 @@ function showFacts() {
   if (summary) items.push(["Rate", rate(mean(summary)), "on average"], ["Took", duration(summary.total_ms), phases(summary)]);
   else if (!outcome) {
     items.push(["Rate", rate(progress.bytes_per_second), "of late"]);
-    items.push(["Time left", progress.left_ms === null ? "–" : duration(progress.left_ms), `${duration(Math.max(0, Date.now() - job.submitted_ms))} so far`]);
+    items.push(["Time left", progress.left_ms === null ? "–" : rough(progress.left_ms), `${rough(Math.max(0, Date.now() - job.submitted_ms))} so far`]);
   }
   if (report) items.push(requests(report));
   facts(byId("job-facts"), items);

@@ -2,7 +2,7 @@
 
 import {
   address, ago, badge, byId, choice, count, duration, element, fill, keyed, meter, moment, percent, printable, put,
-  rate, rebadge, words,
+  rate, rebadge, rough, words,
 } from "./text.js";
 
 const PAGE = 20;
@@ -90,7 +90,7 @@ function updateRow(row, job) {
   put(row.share, summary ? "100 %" : percent(progress.bytes_done, progress.bytes_planned));
   const isGoing = job.state === "running" && progress.bytes_per_second > 0;
   put(row.rate, isGoing ? rate(progress.bytes_per_second) : summary ? rate(mean(summary)) : "–");
-  put(row.time, summary ? duration(summary.total_ms) : progress.left_ms !== null && isGoing ? `${duration(progress.left_ms)} left` : "–");
+  put(row.time, summary ? duration(summary.total_ms) : progress.left_ms !== null && isGoing ? `${rough(progress.left_ms)} left` : "–");
   put(row.priority, words(job.priority));
   put(row.owner, job.owner ? printable(job.owner) : "–");
   put(row.submitted, ago(job.submitted_ms));

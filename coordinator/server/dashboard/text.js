@@ -32,6 +32,9 @@ export function duration(ms) {
   return two(Math.floor(minutes / 1440), "d", Math.floor((minutes % 1440) / 60), "h");
 }
 
+/** Milliseconds as far as an estimate of them goes: whole seconds. */
+export const rough = (ms) => (ms < 59_500 ? `${Math.max(1, Math.round(ms / 1000))} s` : duration(ms));
+
 const two = (large, unit, small, smallUnit) =>
   small ? `${large} ${unit} ${small} ${smallUnit}` : `${large} ${unit}`;
 
