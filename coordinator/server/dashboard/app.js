@@ -110,7 +110,10 @@ function found() {
 
 /** Says what is wrong; returns how long to wait before another try, if there is to be one. */
 function failed(error) {
-  if (!(error instanceof Refused)) throw error;
+  if (!(error instanceof Refused)) {
+    console.error(error);
+    error = new Refused(undefined, "Its answer is not understood: reload this page.");
+  }
   if (error.status === 401) {
     askForToken();
     return undefined;
@@ -125,9 +128,11 @@ function failed(error) {
   document.body.dataset.link = "down";
   put(byId("link-text"), "Not connected");
   byId("lost").hidden = false;
+  const isGone = error.status === 0;
+  put(byId("lost-what"), isGone ? "The coordinator cannot be reached." : "The coordinator gives no answer to this.");
   const old = seen ? ` What is shown is of ${duration(Date.now() - seen)} ago.` : "";
   put(byId("lost-why"), `${error.message}${old} The next try is in ${Math.max(1, Math.round(pause / 1000))} s.`);
-  if (failures === 1) say("The coordinator cannot be reached");
+  if (failures === 1) say(byId("lost-what").textContent);
   return pause;
 }
 

@@ -11,8 +11,9 @@ const STRIP = 14;
 const SPAN_MIN = 50;
 
 export class Lines {
-  constructor({ box, tall, canvas, detail }) {
-    Object.assign(this, { box, tall, canvas, detail });
+  /** `say` tells what was chosen by keyboard to those who see no detail. */
+  constructor({ box, tall, canvas, detail, say }) {
+    Object.assign(this, { box, tall, canvas, detail, say });
     this.rows = [];
     this.fit();
     box.addEventListener("scroll", () => this.later());
@@ -330,6 +331,7 @@ export class Lines {
     const now = this.chosen ? this.rows.indexOf(this.chosen[0]) : by > 0 ? -1 : this.rows.length;
     const at = Math.min(this.rows.length - 1, Math.max(0, now + by));
     this.choose([this.rows[at], undefined]);
+    this.say(this.detail.textContent);
     const [top, bottom] = [this.tops[at], this.tops[at + 1]];
     const [seen, high] = [this.box.scrollTop, this.box.clientHeight];
     if (top - AXIS < seen) this.box.scrollTop = top - AXIS;
@@ -343,6 +345,7 @@ export class Lines {
     const now = bar ? sorted.indexOf(bar) : by > 0 ? -1 : sorted.length;
     const found = sorted[Math.min(sorted.length - 1, Math.max(0, now + by))];
     this.choose([row, found]);
+    this.say(this.detail.textContent);
     if (!found || !this.view) return;
     const [from, to] = this.view;
     if (found.ended_ms < from || found.from > to) this.look(found.from - (to - from) / 3, to - from);

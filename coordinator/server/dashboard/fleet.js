@@ -3,8 +3,11 @@
 import { area } from "./charts.js";
 import { attribute, byId, bytes, byteUnit, count, facts, percent, put, rate } from "./text.js";
 
-/** How far back the chart goes, in milliseconds. */
-const SPAN_MS = 5 * 60_000;
+const MINUTE_MS = 60_000;
+/** How far back the chart goes, in milliseconds, when there is so much to show. */
+const SPAN_MS = 5 * MINUTE_MS;
+/** Moments with a label, in minutes, by how many the chart goes back. */
+const TICKS = [[], [1, 2 / 3, 1 / 3], [2, 1], [3, 2, 1], [4, 2], [5, 3, 1]];
 /** What is moved now is what was moved in this time: nodes report in bursts. */
 const NOW_MS = 4_000;
 /** Requests to S3 by kind, as nodes count them. */
@@ -47,12 +50,15 @@ export function drawPace() {
   const now = performance.now();
   const points = moments.length > 1 ? paces() : [];
   const unit = byteUnit(Math.max(1 << 20, ...points.map(([, value]) => value)));
-  const ticks = [5, 3, 1].map((minutes) => [now - minutes * 60_000, `−${minutes} min`]);
+  const minutes = Math.ceil(Math.min(SPAN_MS, Math.max(1, now - (moments[0]?.[0] ?? now))) / MINUTE_MS);
+  const ticks = TICKS[minutes].map((past) => [
+    now - past * MINUTE_MS, past < 1 ? `−${Math.round(past * 60)} s` : `−${past} min`,
+  ]);
   ticks.push([now, "now"]);
-  area(byId("pace"), points, { from: now - SPAN_MS, to: now, label: rate, ticks, unit });
+  area(byId("pace"), points, { from: now - minutes * MINUTE_MS, to: now, label: rate, ticks, unit });
   const present = points.length > 0 ? rate(points.at(-1)[1]) : "–";
   put(byId("pace-now"), present);
-  attribute(byId("pace"), "aria-label", `Throughput over the last five minutes; now ${present}`);
+  attribute(byId("pace"), "aria-label", `Throughput over the last ${minutes} min; now ${present}`);
 }
 
 const sum = (nodes, of) => nodes.reduce((all, node) => all + of(node), 0);

@@ -22,6 +22,7 @@ const state = badge("waiting");
 byId("job-state").append(state);
 const lines = new Lines({
   box: byId("lines"), tall: byId("lines-tall"), canvas: byId("lines-canvas"), detail: byId("detail"),
+  say: (text) => current.say(text),
 });
 let order = "slowness";
 let look;

@@ -85,7 +85,9 @@ export function keyed(parent, items, keyOf, make, update) {
   const after = new Map();
   let at = parent.firstElementChild;
   for (const item of items) {
-    const key = keyOf(item);
+    let key = keyOf(item);
+    // Two of the same name are two.
+    while (after.has(key)) key += "\0";
     const row = before.get(key) ?? make(item);
     after.set(key, row);
     before.delete(key);

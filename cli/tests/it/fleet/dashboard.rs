@@ -90,6 +90,10 @@ fn reaches_the_job_by_keyboard(browser: &mut Browser, job: JobId) {
     browser.until("document.getElementById('keys').open");
     browser.press("Escape");
     browser.until("!document.getElementById('keys').open");
+    for theme in ["'dark'", "'light'", "undefined"] {
+        browser.press("t");
+        browser.until(&format!("document.documentElement.dataset.theme === {theme}"));
+    }
     let is_there = format!("document.activeElement.getAttribute('href') === '#/jobs/{job}'");
     let steps = (0..40).find(|_| {
         browser.press("Tab");
@@ -136,6 +140,8 @@ fn follows_the_job_to_its_end(browser: &mut Browser, fleet: &Fleet, job: JobId) 
     browser.until("document.getElementById('job-state').innerText === 'Completed'");
     browser.until("/CRC-32/.test(document.getElementById('job-outcome').innerText)");
     browser.until("document.getElementById('said').textContent === 'The job has ended: completed'");
+    let open = "[...document.querySelectorAll('#shares tbody tr')].map((row) => row.children[3].textContent)";
+    browser.until(&format!("{open}.join() === '0,0,0'"));
     browser.resize(390, 844, "light");
     assert_eq!(browser.see(IS_TOO_WIDE), false);
     keep(browser, "job-ended-narrow");
