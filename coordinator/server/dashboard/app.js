@@ -34,7 +34,7 @@ function go() {
     byId("overview").hidden = true;
     byId("job").hidden = true;
     document.title = "zipfleet";
-    if (job) enterJob(decode(job), say);
+    if (job) enterJob(decode(job), say, show);
     // The first page has its focus where the person put it.
     if (!isFirst) focusAfter(job);
   }

@@ -97,7 +97,7 @@ export class Lines {
   }
 
   gutter(width) {
-    return Math.min(170, Math.round(width * 0.27));
+    return Math.min(170, Math.round(width * 0.32));
   }
 
   x(when) {
@@ -179,7 +179,7 @@ export class Lines {
       pen.fillStyle = colour("line");
       pen.fillRect(0, top + tall - 1, this.width, 1);
     }
-    const slow = row.isSlow ? `slow ${row.ratio.toFixed(1)}×` : "";
+    const slow = row.isSlow ? `${this.isStrips ? "▲" : "slow"} ${row.ratio.toFixed(1)}×` : "";
     pen.font = font(this.isStrips ? 10 : 12);
     const base = this.isStrips ? top + 10.5 : top + 13;
     const wide = this.isStrips && slow ? pen.measureText(slow).width + 6 : 0;

@@ -46,9 +46,9 @@ for (const [label, name, act] of [
   byId("zoom").append(button);
 }
 
-/** Begins anew with a job; `say` is for what everybody should hear. */
-export function enterJob(id, say) {
-  current = { id, say, story: new Map(), turns: 0 };
+/** Begins anew with a job; `say` is for what everybody should hear, `show` to be called when there is something. */
+export function enterJob(id, say, show) {
+  current = { id, say, show, story: new Map(), turns: 0 };
   look = undefined;
   lines.forget();
   byId("job-body").hidden = true;
@@ -65,7 +65,9 @@ export async function refreshJob(signal) {
   const path = `v1/jobs/${encodeURIComponent(of.id)}`;
   const hadEnded = of.job && of.job.outcome !== null;
   if (!hadEnded) {
-    showJob(await get(path, signal));
+    const job = await get(path, signal);
+    of.show();
+    showJob(job);
     if (!of.job.outcome && !of.isWatched) watch(of, path, signal);
   } else if (of.isComplete) {
     // Nothing changes any more; asked for only to know that the coordinator is there.
@@ -275,11 +277,12 @@ function note(of, decision) {
   return isNew;
 }
 
-const left = (ms) => (ms === null ? "never" : `in ${duration(ms)}`);
+const would = (ms) => (ms === null ? "would never be done" : `would be done in ${duration(ms)}`);
+const wouldHave = (ms) => (ms === null ? "would never have been done" : `would have been done in ${duration(ms)}`);
 const parts = (number) => `${count(number)} ${number === 1 ? "part" : "parts"}`;
 const SAYS = {
-  stole: (it) => `${it.thief} stole ${parts(it.parts)} from ${it.victim}, which would have been done ${left(it.victim_left_ms)}`,
-  hedged: (it) => `${it.node} makes part ${count(it.part)} too: ${it.slow} would be done ${left(it.slow_left_ms)}`,
+  stole: (it) => `${it.thief} stole ${parts(it.parts)} from ${it.victim}, which ${wouldHave(it.victim_left_ms)}`,
+  hedged: (it) => `${it.node} makes part ${count(it.part)} too: ${it.slow} ${would(it.slow_left_ms)}`,
   won: (it) => `${it.node} was the first with part ${count(it.part)}`,
   silent: (it) => `${it.node} has not been heard of for ${duration(it.silent_ms)}; ${parts(it.queued)} of its queue went to others`,
   cut_off: (it) => `The connection to ${it.node} broke; ${parts(it.queued)} of its queue went to others`,
