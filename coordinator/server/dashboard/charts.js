@@ -114,7 +114,7 @@ export function histogram(canvas, values, { label, unit, isOdd, mark }) {
   pen.fillStyle = colour("line");
   pen.fillRect(0, bottom, width, 1);
   pen.fillStyle = colour("muted");
-  for (const share of [0, 0.25, 0.5, 0.75, 1]) {
+  for (const share of width < 480 ? [0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1]) {
     pen.textAlign = share === 0 ? "left" : share === 1 ? "right" : "center";
     pen.fillText(label(most * share), width * share, height - 4);
   }

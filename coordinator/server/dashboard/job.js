@@ -50,6 +50,7 @@ for (const [label, name, act] of [
 export function enterJob(id, say, show) {
   current = { id, say, show, story: new Map(), turns: 0 };
   look = undefined;
+  state.hidden = true;
   lines.forget();
   byId("job-body").hidden = true;
   byId("job-missing").hidden = true;
@@ -137,6 +138,7 @@ function showJob(job) {
   byId("job-body").hidden = false;
   byId("job-missing").hidden = true;
   address(byId("job-title"), job.destination);
+  state.hidden = false;
   rebadge(state, job.state);
   document.title = `${capital(job.state)} · ${printable(job.destination)} · zipfleet`;
   const owner = job.owner ? ` · for ${printable(job.owner)}` : "";
