@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod batches;
+mod browser;
 mod certs;
 mod cluster;
 mod config;

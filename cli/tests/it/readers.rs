@@ -170,7 +170,7 @@ fn scratch(archive: &Path, dir: &Path) -> TempDir {
     TempDir::new_in(place).expect("a directory for what is extracted")
 }
 
-fn installed(programs: &[&str]) -> Option<PathBuf> {
+pub(crate) fn installed(programs: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let dirs: Vec<PathBuf> = std::env::split_paths(&path).collect();
     let candidates = programs.iter().flat_map(|program| dirs.iter().map(move |dir| dir.join(program)));

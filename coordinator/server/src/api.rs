@@ -81,7 +81,8 @@ pub(crate) fn router(api: Api) -> Router {
     let answered_late = Router::new()
         .route("/v1/jobs", post(submit::submit))
         .route("/v1/jobs/{id}/events", get(events::events));
-    open.merge(answered_soon)
+    open.merge(crate::dashboard::routes())
+        .merge(answered_soon)
         .route_layer(from_fn(gate::in_time))
         .merge(answered_late)
         .fallback(|| async { Problem::not_found("there is nothing of this name here") })

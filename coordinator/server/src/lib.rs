@@ -7,6 +7,7 @@ mod api;
 mod callback;
 mod complete;
 mod create;
+mod dashboard;
 mod handle;
 mod http;
 mod journal;
