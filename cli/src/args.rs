@@ -1,5 +1,6 @@
 //! The command line.
 
+mod api;
 mod certs;
 mod cluster;
 mod roles;
@@ -18,6 +19,7 @@ use proto::location::{Location, Source, parse_object, parse_source};
 
 use simulations_s3::{Denial, Fault, ModelEntry, ThrottleEntry};
 
+pub(crate) use api::{ApiArgs, NewTokenArgs, TokensCommand};
 pub(crate) use certs::{CertRole, CertsCommand, InitArgs, IssueArgs};
 pub(crate) use cluster::{ClusterArgs, OneJobArgs, SubmitArgs};
 pub(crate) use roles::{ConfigArgs, CoordinatorArgs, NodeArgs, REQUIRED};
@@ -62,6 +64,9 @@ pub(crate) enum Command {
     /// Make an authority and certificates for a fleet that has none.
     #[command(subcommand)]
     Certs(CertsCommand),
+    /// Make tokens for those who call a cluster.
+    #[command(subcommand)]
+    Tokens(TokensCommand),
     /// Have a cluster make an archive.
     Submit(SubmitArgs),
     /// List a cluster's jobs.

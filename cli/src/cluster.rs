@@ -49,7 +49,7 @@ impl Cluster {
 
     /// All jobs it knows.
     pub(crate) async fn jobs(&self) -> Result<Vec<JobView>, Failure> {
-        let page: JobsPage = self.json(self.request(Method::GET, "v1/jobs")?).await?;
+        let page: JobsPage = self.json(self.request(Method::GET, "v1/jobs?limit=1000")?).await?;
         Ok(page.jobs)
     }
 

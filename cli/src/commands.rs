@@ -11,6 +11,7 @@ mod node;
 mod nodes;
 mod s3;
 mod submit;
+mod tokens;
 mod verify;
 mod zip;
 
@@ -40,6 +41,7 @@ pub(crate) async fn run(command: Command, voice: Voice) -> Result<ExitCode, Fail
         Command::Node(args) => Box::pin(node::run(args, voice)).await,
         Command::Config(args) => Ok(config::run(&args, voice)),
         Command::Certs(args) => certs::run(args, voice),
+        Command::Tokens(args) => tokens::run(args, voice),
         Command::Submit(args) => submit::run(args, voice).await,
         Command::Jobs(args) => jobs::list(args, voice).await,
         Command::Status(args) => jobs::status(args, voice).await,

@@ -16,6 +16,7 @@ mod roster;
 mod serve;
 mod session;
 mod sessions;
+mod tokens;
 
 pub use actor::Refusal;
 pub use create::exists;
@@ -23,4 +24,5 @@ pub use handle::{Coordinator, Job, Session};
 pub use journal::{Journal, Recovered, StateLocation};
 pub use questions::list_page;
 pub use roster::{CallbackTarget, Fingerprint, JobRequest, Sight};
-pub use serve::{Ready, ServeError, ServeOptions, serve};
+pub use serve::{ApiOptions, Ready, ServeError, ServeOptions, serve};
+pub use tokens::{NewToken, Tokens, TokensError};

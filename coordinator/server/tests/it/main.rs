@@ -7,4 +7,6 @@ mod listing;
 mod node;
 mod serving;
 mod sessions;
+mod submitting;
+mod tokens;
 mod world;
