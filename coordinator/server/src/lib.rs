@@ -23,6 +23,7 @@ mod session;
 mod sessions;
 mod spans;
 mod spool;
+mod tokens;
 mod writer;
 
 pub use actor::Refusal;
@@ -32,5 +33,6 @@ pub use journal::{Journal, Recovered, StateLocation};
 pub use questions::list_page;
 pub use reports::{NoReport, ReportBody};
 pub use roster::{CallbackTarget, Fingerprint, JobRequest, Sight};
-pub use serve::{Ready, ServeError, ServeOptions, serve};
+pub use serve::{ApiOptions, Ready, ServeError, ServeOptions, serve};
 pub use spool::{Spool, SpoolError, Spooled, Spools};
+pub use tokens::{NewToken, Tokens, TokensError};

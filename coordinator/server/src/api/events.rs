@@ -21,9 +21,9 @@ use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::Api;
+use super::caller::Caller;
 use super::extract::Named;
 use super::problem::Problem;
-use super::tokens::Caller;
 use crate::roster::Sight;
 
 /// How often something is sent when there is nothing to tell, so that nobody between takes the connection for dead.

@@ -1,12 +1,15 @@
-//! Whether there is a coordinator, and whether it takes jobs.
+//! Whether there is a coordinator, whether it takes jobs, and what it counts.
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Api;
 use super::problem::Problem;
+use crate::metrics;
 
 /// How a coordinator is.
 #[derive(Serialize, ToSchema)]
@@ -36,4 +39,10 @@ pub(crate) async fn readiness(State(api): State<Api>) -> Result<Json<Readiness>,
         return Err(Problem::unavailable("the coordinator is stopping"));
     }
     Ok(Json(Readiness { status: "ok", nodes }))
+}
+
+/// What the coordinator counts, for Prometheus.
+pub(crate) async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse, Problem> {
+    let text = metrics::render(&api.coordinator).await.ok_or_else(Problem::gone)?;
+    Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text))
 }

@@ -13,9 +13,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::Api;
+use super::caller::Caller;
 use super::extract::{Asked, Named};
 use super::problem::Problem;
-use super::tokens::Caller;
 
 /// How long a cancelled job is waited for: less than an answer may take.
 const CANCEL_LIMIT: Duration = Duration::from_secs(25);

@@ -13,7 +13,7 @@ pub(crate) async fn list(State(api): State<Api>) -> Result<Json<Vec<NodeView>>, 
     Ok(Json(api.coordinator.nodes().await.ok_or_else(Problem::gone)?))
 }
 
-/// Has a node finish or hand back what it has, and leave.
+/// For operators: has a node finish or hand back what it has, and leave.
 pub(crate) async fn drain(
     State(api): State<Api>,
     Path(name): Path<String>,

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::Api;
+use super::caller::Caller;
 use super::extract::{Asked, Named};
 use super::problem::Problem;
-use super::tokens::Caller;
 
 /// What of a report.
 #[derive(Deserialize, IntoParams)]

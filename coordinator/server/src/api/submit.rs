@@ -14,10 +14,10 @@ use proto::limits::{API_BODY_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
-use super::Api;
+use super::caller::Caller;
 use super::gate::ANSWER_LIMIT;
 use super::problem::Problem;
-use super::tokens::Caller;
+use super::{Api, callback};
 use crate::roster::{Fingerprint, JobRequest};
 
 /// How long the body of a request may take to come.
@@ -69,7 +69,11 @@ pub(crate) fn job_request(
 ) -> Result<JobRequest, Problem> {
     let key = submission.idempotency_key.as_deref().map(checked_key).transpose()?;
     caller.check(&mut spec)?;
-    let callback = submission.callback.as_deref().map(|url| api.callback(caller, url)).transpose()?;
+    let callback = submission
+        .callback
+        .as_deref()
+        .map(|url| callback::target(caller, url, api.callback_key.as_ref()))
+        .transpose()?;
     let key = key.map(|key| (key.to_owned(), fingerprint(submission)));
     Ok(JobRequest { key, callback, jobs_max: caller.jobs_max(), ..JobRequest::new(spec) })
 }

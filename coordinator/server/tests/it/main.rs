@@ -8,4 +8,6 @@ mod metrics;
 mod node;
 mod serving;
 mod sessions;
+mod submitting;
+mod tokens;
 mod world;
