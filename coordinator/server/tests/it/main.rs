@@ -5,4 +5,5 @@ mod journal;
 mod node;
 mod serving;
 mod sessions;
+mod spool;
 mod world;

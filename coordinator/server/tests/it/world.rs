@@ -172,8 +172,8 @@ pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (StatusCode, Val
 /// A job that archives all sources.
 pub(crate) fn job(key: &str) -> Value {
     json!({
-        "sources": [{ "Prefix": { "bucket": SOURCES, "prefix": "in/" } }],
-        "destination": { "bucket": OUT, "key": key },
+        "sources": [format!("s3://{SOURCES}/in/")],
+        "destination": format!("s3://{OUT}/{key}"),
         "part_bytes": 5 << 20,
     })
 }
