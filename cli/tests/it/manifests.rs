@@ -18,8 +18,10 @@ const BUCKETS: [&str; 3] = ["photos", "music", "films"];
 /// The object, as a manifest names it that tells all.
 fn told(service: &Service, bucket: &str, key: &str) -> Value {
     let object = service.world.twin.object(bucket, key).expect("it was put");
-    let seconds = object.last_modified.duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
-    let modified = OffsetDateTime::from_unix_timestamp(seconds).unwrap().format(&Rfc3339).unwrap();
+    let seconds =
+        object.last_modified.duration_since(UNIX_EPOCH).expect("it was put after 1970").as_secs() as i64;
+    let modified = OffsetDateTime::from_unix_timestamp(seconds).expect("it is a time");
+    let modified = modified.format(&Rfc3339).expect("it can be told");
     json!({
         "bucket": bucket,
         "key": key,

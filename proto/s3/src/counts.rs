@@ -17,7 +17,7 @@ pub(crate) struct Counts {
     bytes_sent: AtomicU64,
     pub(crate) connections: Connections,
     /// Whoever counts all of this too.
-    whole: Option<Arc<Counts>>,
+    whole: Option<Arc<Self>>,
 }
 
 #[derive(Debug, Default)]

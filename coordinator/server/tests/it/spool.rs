@@ -39,7 +39,7 @@ async fn spool(
 
 fn written(world: &World) -> String {
     let object = world.twin.object(STATE, KEY).expect("it was written");
-    String::from_utf8(object.content.to_bytes().to_vec()).unwrap()
+    String::from_utf8(object.content.to_bytes().to_vec()).expect("it is text")
 }
 
 #[tokio::test]
