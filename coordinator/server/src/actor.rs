@@ -39,7 +39,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 pub(crate) enum Message {
     Tick(Handled),
-    Event(Event),
+    Event(Box<Event>),
     Submit(Box<JobRequest>, oneshot::Sender<Result<Submitted, Refusal>>, oneshot::Sender<Outcome>),
     Watch(JobId, oneshot::Sender<Option<watch::Receiver<Sight>>>),
     Joined(NodeId, Hello, Orders),
@@ -155,7 +155,7 @@ impl Actor for CoordinatorActor {
                 state.happened(Event::Tick, &myself);
                 state.show_watched();
             }
-            Message::Event(event) => state.happened(event, &myself),
+            Message::Event(event) => state.happened(*event, &myself),
             Message::Submit(request, reply, ended) => {
                 // Whoever submitted it may have stopped waiting.
                 let _ = reply.send(state.submit(*request, ended, &myself));
@@ -384,9 +384,9 @@ impl State {
                 aside(myself, async move {
                     let (event, suspects) = ask(&s3, journal.as_ref(), question).instrument(span).await;
                     let suspects = suspects.map(|(id, suspects)| Message::Suspects(id, suspects));
-                    let spent = Message::Event(Event::Spent(job, s3.requests()));
+                    let spent = Message::Event(Box::new(Event::Spent(job, s3.requests())));
                     // First, because after the answer the job may be over.
-                    [spent].into_iter().chain(suspects).chain([Message::Event(event)]).collect()
+                    [spent].into_iter().chain(suspects).chain([Message::Event(Box::new(event))]).collect()
                 });
                 None
             }

@@ -94,7 +94,7 @@ impl Coordinator {
     /// Tells that a node's connection broke, or that it has a new one.
     pub(crate) fn tell(&self, event: Event) {
         // As above.
-        let _ = self.actor.cast(Message::Event(event));
+        let _ = self.actor.cast(Message::Event(Box::new(event)));
     }
 
     /// Submits a job. Should it be refused, that is its outcome.

@@ -70,7 +70,7 @@ fn a_coordinator_that_is_told_to_stop() {
     let ended = coordinator.wait();
     ended.succeeded();
     fleet.world.nothing_left("out", "job.zip");
-    assert_eq!(fleet.world.twin.keys("state"), [""; 0]);
+    fleet.no_state_left();
     println!("stopped in {:?}", ended.took);
     goes_on(&mut fleet);
     // Whether it saw the job end, nobody there, or a new coordinator: it was told.
@@ -128,7 +128,7 @@ fn a_coordinator_that_is_killed_while_the_upload_is_being_created() {
     assert!(left.iter().all(|upload| upload.parts.is_empty() && said.contains(&upload.upload_id)), "{said}");
     assert_eq!(said.contains("an unused upload may be left at s3://out/job.zip"), !left.is_empty(), "{said}");
     println!("{said}");
-    assert_eq!(fleet.world.twin.keys("state"), [""; 0]);
+    fleet.no_state_left();
 }
 
 /// What was under way is lost with the coordinator, and the batch has it made by the next one.

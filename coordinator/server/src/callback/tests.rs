@@ -27,20 +27,20 @@ const FAILED: Answer = Answer::Status("500 Internal Server Error");
 
 /// Answers requests in this way one after the other, and the last way for ever; gives the head and the body of each.
 async fn receiver(answers: &'static [Answer]) -> (SocketAddr, mpsc::UnboundedReceiver<(String, Vec<u8>)>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
+    let address = listener.local_addr().expect("it is bound");
     let (tell, told) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         let mut kept = Vec::new();
         for number in 0.. {
-            let (mut socket, _) = listener.accept().await.unwrap();
+            let (mut socket, _) = listener.accept().await.expect("it listens");
             let request = read(&mut socket).await;
             match answers[answers.len().min(number + 1) - 1] {
                 Answer::Status(status) => {
                     let answer = format!(
                         "HTTP/1.1 {status}\r\nLocation: http://{address}/elsewhere\r\nContent-Length: 0\r\n\r\n"
                     );
-                    socket.write_all(answer.as_bytes()).await.unwrap();
+                    socket.write_all(answer.as_bytes()).await.expect("it is read");
                 }
                 Answer::Close => {}
                 Answer::Never => kept.push(socket),
@@ -55,10 +55,10 @@ async fn receiver(answers: &'static [Answer]) -> (SocketAddr, mpsc::UnboundedRec
 async fn read(socket: &mut TcpStream) -> (String, Vec<u8>) {
     let mut text = Vec::new();
     loop {
-        assert!(socket.read_buf(&mut text).await.unwrap() > 0, "the request ends early");
+        assert!(socket.read_buf(&mut text).await.expect("it can be read") > 0, "the request ends early");
         let Some(end) = text.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
-        let head = String::from_utf8(text[..end].to_vec()).unwrap();
-        let length: usize = header(&head, "content-length").parse().unwrap();
+        let head = String::from_utf8(text[..end].to_vec()).expect("a head is text");
+        let length: usize = header(&head, "content-length").parse().expect("it is a number");
         if text.len() == end + 4 + length {
             return (head, text.split_off(end + 4));
         }
@@ -76,7 +76,7 @@ fn callbacks(first_wait: Duration) -> (Callbacks, watch::Sender<bool>) {
 }
 
 fn target(address: SocketAddr) -> CallbackTarget {
-    CallbackTarget::new(format!("http://{address}/done?token=hush"), KEY.into()).unwrap()
+    CallbackTarget::new(format!("http://{address}/done?token=hush"), KEY.into()).expect("it is an address")
 }
 
 fn job() -> JobView {

@@ -18,7 +18,7 @@ const JOB: JobId = JobId(7);
 fn record(world: &World, upload_id: Option<&str>) {
     let record = json!({
         "job": JOB,
-        "destination": format!("s3://{OUT}/a.zip"),
+        "destination": at(OUT, "a.zip"),
         "written": 1_700_000_000,
         "upload_id": upload_id,
     });
@@ -98,10 +98,34 @@ async fn a_record_without_an_upload_is_forgotten() {
 }
 
 #[tokio::test]
+async fn manifests_and_what_was_being_written_are_removed() {
+    let world = World::new().await;
+    for key in ["here/manifests/1.ndjson", "here/reports/1.json", "elsewhere/manifests/1.ndjson"] {
+        world.twin.put(STATE, key, Rope::from("{}"));
+    }
+    for key in
+        ["here/manifests/2.ndjson", "here/reports/2.json", "here/other", "elsewhere/manifests/2.ndjson"]
+    {
+        world.s3.create_upload(&at(STATE, key), JOB).await.unwrap();
+    }
+    assert_eq!(recover(&world).await, Recovered::default());
+    assert_eq!(world.twin.keys(STATE), ["elsewhere/manifests/1.ndjson", "here/reports/1.json"]);
+    let left: Vec<String> = world.twin.uploads().into_iter().map(|upload| upload.key).collect();
+    assert_eq!(left, ["elsewhere/manifests/2.ndjson", "here/other"]);
+}
+
+#[tokio::test]
+async fn who_may_not_look_for_uploads_recovers_all_the_same() {
+    let world = World::new().await;
+    world.twin.deny("ListMultipartUploads:state".parse().unwrap());
+    let recovered = recover(&world).await;
+    assert!(recovered.warnings[0].contains("s3:ListBucketMultipartUploads"), "{recovered:?}");
+}
+
+#[tokio::test]
 async fn what_is_no_record_is_left_and_named() {
     let world = World::new().await;
-    let record =
-        json!({ "job": JOB, "destination": format!("s3://{OUT}/a"), "written": 0, "upload_id": "x" });
+    let record = json!({ "job": JOB, "destination": at(OUT, "a"), "written": 0, "upload_id": "x" });
     put(&world, "notes.txt", "hello");
     put(&world, "0000000000000001.json", &record.to_string());
     put(&world, "0000000000000002.json", &"x".repeat(100_000));

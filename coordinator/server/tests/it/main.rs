@@ -8,6 +8,7 @@ mod metrics;
 mod node;
 mod serving;
 mod sessions;
+mod spool;
 mod submitting;
 mod tokens;
 mod world;
