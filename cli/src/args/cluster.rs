@@ -11,6 +11,9 @@ use proto::view::JobState;
 use super::JobArgs;
 use super::roles::parse_node_name;
 
+/// What stands above the flags of a submission.
+const SUBMISSION: &str = "Submission";
+
 /// Which cluster. The token that says who asks comes from ZIPFLEET_TOKEN or a file, never from a flag: others on this
 /// machine see flags.
 #[derive(Clone, Debug, ClapArgs)]
@@ -37,17 +40,17 @@ pub(crate) struct SubmitArgs {
     #[command(flatten)]
     job: JobArgs,
     /// How much of the fleet it gets while other jobs want it too: low, normal or high.
-    #[arg(long, value_name = "PRIORITY", default_value = "normal")]
+    #[arg(long, value_name = "PRIORITY", default_value = "normal", help_heading = SUBMISSION)]
     priority: Priority,
     /// Wait until it has ended, showing progress.
-    #[arg(long)]
+    #[arg(long, help_heading = SUBMISSION)]
     pub(crate) wait: bool,
     /// Submitted again with the same key, it is the same job [default: a new one, so that an answer that is lost on the
     /// way does no harm].
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", help_heading = SUBMISSION)]
     pub(crate) idempotency_key: Option<String>,
     /// Where the cluster is to POST how it ended.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help_heading = SUBMISSION)]
     callback: Option<String>,
     #[command(flatten)]
     pub(crate) batch: BatchArgs,
