@@ -7,6 +7,7 @@ mod extract;
 mod gate;
 mod health;
 mod jobs;
+mod lines;
 mod nodes;
 mod problem;
 mod report;
@@ -29,6 +30,7 @@ use self::caller::Caller;
 use self::problem::Problem;
 use crate::dashboard;
 use crate::handle::Coordinator;
+use crate::spool::Spools;
 use crate::tokens::Tokens;
 
 /// What requests are answered from.
@@ -36,6 +38,7 @@ use crate::tokens::Tokens;
 pub(crate) struct Api {
     coordinator: Coordinator,
     s3: S3,
+    spools: Spools,
     /// Whom to let in; without them everybody, who can only be on this machine.
     tokens: Option<Arc<Tokens>>,
     /// What callbacks of callers without tokens are signed with.
@@ -50,12 +53,14 @@ impl Api {
     pub(crate) fn new(
         coordinator: Coordinator,
         s3: S3,
+        spools: Spools,
         tokens: Option<Arc<Tokens>>,
         callback_key: Option<Arc<[u8]>>,
     ) -> Self {
         Self {
             coordinator,
             s3,
+            spools,
             tokens,
             callback_key,
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),

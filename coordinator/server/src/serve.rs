@@ -20,6 +20,7 @@ use crate::api::Api;
 use crate::handle::Coordinator;
 use crate::journal::{Journal, Recovered, StateLocation};
 use crate::sessions::Sessions;
+use crate::spool::Spools;
 use crate::tokens::Tokens;
 use crate::{api, http};
 
@@ -142,7 +143,8 @@ pub async fn serve(
         let _ = closed.await;
     }));
     let tokens = tokens.map(Arc::new);
-    let callers = Api::new(coordinator.clone(), s3, tokens.clone(), callback_key);
+    let spools = Spools::new(s3.clone(), state.clone());
+    let callers = Api::new(coordinator.clone(), s3, spools, tokens.clone(), callback_key);
     ready(Ready { nodes, api, recovered });
 
     let ended = tokio::select! {

@@ -53,6 +53,11 @@ impl Caller {
         self.0.as_ref().map(|token| token.jobs_max)
     }
 
+    /// What they may read: addresses of which each object's must begin with one; anything if there are none.
+    pub(crate) fn may_read(&self) -> &[String] {
+        self.0.as_ref().map_or(&[], |token| &token.read)
+    }
+
     /// Refuses a job that reads or writes where they may not; makes it theirs, and has its manifests name nothing else
     /// either.
     pub(crate) fn check(&self, spec: &mut JobSpec) -> Result<(), Problem> {

@@ -1,8 +1,15 @@
 //! How a job went: what was archived, and who did what when.
 
+use std::time::Duration;
+
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
-use proto::api::JobReport;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream::unfold;
+use proto::api::ProblemCode;
+use proto::job::JobId;
 use proto::timeline::Timeline;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -11,6 +18,10 @@ use super::Api;
 use super::caller::Caller;
 use super::extract::{Asked, Named};
 use super::problem::Problem;
+use crate::reports::{NoReport, ReportBody};
+
+/// Time in which a report is usually written.
+const SOON: Duration = Duration::from_secs(1);
 
 /// What of a report.
 #[derive(Deserialize, IntoParams)]
@@ -21,20 +32,53 @@ pub(crate) struct WhatOfReport {
     entries: Option<bool>,
 }
 
-/// What was archived, what it took, and who did what.
+/// What was archived, what it took, and who did what. Of a job that goes on, so far and without entries.
 pub(crate) async fn report(
     State(api): State<Api>,
     caller: Caller,
     Named(id): Named,
     Asked(WhatOfReport { entries }): Asked<WhatOfReport>,
-) -> Result<Json<JobReport>, Problem> {
-    api.job(&caller, id).await?;
+) -> Result<Response, Problem> {
     let report = api.coordinator.report(id).await.ok_or_else(Problem::gone)?;
-    let mut report = report.ok_or_else(|| Problem::no_job(id))?;
-    if entries == Some(false) {
-        report.entries.clear();
+    if report.as_ref().is_some_and(|report| !caller.may_see(&report.job)) {
+        return Err(Problem::no_job(id));
     }
-    Ok(Json(report))
+    match report {
+        Some(report) if entries == Some(false) || report.job.outcome.is_none() => {
+            Ok(Json(report).into_response())
+        }
+        // Also of a job that is forgotten.
+        _ => {
+            let body = api.coordinator.report_body(id).await.map_err(|error| no_report(id, &error))?;
+            if !caller.may_see(&body.job) {
+                return Err(Problem::no_job(id));
+            }
+            Ok(as_it_comes(body))
+        }
+    }
+}
+
+fn no_report(id: JobId, error: &NoReport) -> Problem {
+    match error {
+        NoReport::NotReady => Problem::new(ProblemCode::NotReady, error.to_string()).retry_after(SOON),
+        NoReport::Unknown => Problem::no_job(id),
+        NoReport::Unreadable(_) => Problem::unavailable(error.to_string()),
+        NoReport::Gone => Problem::gone(),
+    }
+}
+
+/// Should it not come whole, the connection breaks, which tells that it is not.
+fn as_it_comes(report: ReportBody) -> Response {
+    let bytes = report.bytes;
+    let pieces = unfold(report, |mut report| async {
+        let piece = report.next().await.transpose()?;
+        Some((piece, report))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CONTENT_LENGTH, HeaderValue::from(bytes)),
+    ];
+    (headers, Body::from_stream(pieces)).into_response()
 }
 
 /// Each attempt as a bar in its node's row.

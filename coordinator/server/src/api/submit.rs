@@ -1,4 +1,4 @@
-//! Submitting a job: as one JSON document.
+//! Submitting a job.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +9,14 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use proto::api::{ProblemCode, Submission, Submitted};
-use proto::job::JobSpec;
+use proto::job::{JobSpec, Trace};
 use proto::limits::{API_BODY_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::caller::Caller;
 use super::gate::ANSWER_LIMIT;
+use super::lines::as_lines;
 use super::problem::Problem;
 use super::{Api, callback};
 use crate::roster::{Fingerprint, JobRequest};
@@ -33,8 +34,9 @@ pub(crate) async fn submit(
     let submitted = match media_type(request.headers()) {
         // A page in a browser on this machine may send most other types without asking.
         Some("application/json") => as_json(&api, &caller, request).await?,
+        Some("application/x-ndjson") => as_lines(&api, &caller, request).await?,
         _ => {
-            let detail = "a job is submitted with Content-Type: application/json";
+            let detail = "a job is submitted with Content-Type: application/json, or application/x-ndjson if its sources follow in lines";
             return Err(Problem::new(ProblemCode::UnsupportedMediaType, detail));
         }
     };
@@ -48,8 +50,13 @@ fn media_type(headers: &HeaderMap) -> Option<&str> {
     value.split(';').next().map(str::trim)
 }
 
+/// The span that the caller has the job belong to, if it told of one.
+pub(super) fn trace(headers: &HeaderMap) -> Option<Trace> {
+    headers.get("traceparent").and_then(|value| value.to_str().ok()?.parse().ok())
+}
+
 async fn as_json(api: &Api, caller: &Caller, request: Request) -> Result<Submitted, Problem> {
-    let trace = request.headers().get("traceparent").and_then(|value| value.to_str().ok()?.parse().ok());
+    let trace = trace(request.headers());
     // As long as it takes room.
     let _room = room(api, request.headers())?;
     let body = body(request).await?;
