@@ -19,6 +19,7 @@ mod sessions;
 mod tokens;
 
 pub use actor::Refusal;
+pub use api::description;
 pub use create::exists;
 pub use handle::{Coordinator, Job, Session};
 pub use journal::{Journal, Recovered, StateLocation};
