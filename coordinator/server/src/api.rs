@@ -9,9 +9,12 @@ mod health;
 mod jobs;
 mod lines;
 mod nodes;
+mod openapi;
 mod problem;
 mod report;
 mod submit;
+
+pub use self::openapi::description;
 
 use std::sync::Arc;
 
@@ -92,6 +95,7 @@ pub(crate) fn router(api: Api) -> Router {
     let open = Router::new()
         .route("/healthz", get(health::health))
         .route("/readyz", get(health::readiness))
+        .route("/openapi.json", get(openapi::openapi))
         .route_layer(from_fn(gate::in_time));
     let for_operators = Router::new()
         .route("/v1/nodes/{name}/drain", post(nodes::drain))

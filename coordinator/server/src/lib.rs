@@ -27,6 +27,7 @@ mod tokens;
 mod writer;
 
 pub use actor::Refusal;
+pub use api::description;
 pub use create::exists;
 pub use handle::{Coordinator, Job, Session};
 pub use journal::{Journal, Recovered, StateLocation};

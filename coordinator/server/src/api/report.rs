@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::unfold;
-use proto::api::ProblemCode;
+use proto::api::{JobReport, ProblemCode};
 use proto::job::JobId;
 use proto::timeline::Timeline;
 use serde::Deserialize;
@@ -33,6 +33,18 @@ pub(crate) struct WhatOfReport {
 }
 
 /// What was archived, what it took, and who did what. Of a job that goes on, so far and without entries.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{id}/report",
+    operation_id = "get_report",
+    tag = "jobs",
+    params(("id" = String, Path, description = "The job."), WhatOfReport),
+    responses(
+        (status = 200, description = "The report.", body = JobReport),
+        (status = "default", description = "Something is wrong.", body = proto::api::Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = []), ()),
+)]
 pub(crate) async fn report(
     State(api): State<Api>,
     caller: Caller,
@@ -82,6 +94,18 @@ fn as_it_comes(report: ReportBody) -> Response {
 }
 
 /// Each attempt as a bar in its node's row.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{id}/timeline",
+    operation_id = "get_timeline",
+    tag = "jobs",
+    params(("id" = String, Path, description = "The job."),),
+    responses(
+        (status = 200, description = "The timeline.", body = Timeline),
+        (status = "default", description = "Something is wrong.", body = proto::api::Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = []), ()),
+)]
 pub(crate) async fn timeline(
     State(api): State<Api>,
     caller: Caller,

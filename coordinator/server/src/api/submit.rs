@@ -25,6 +25,19 @@ use crate::roster::{Fingerprint, JobRequest};
 const BODY_LIMIT: Duration = Duration::from_secs(10);
 
 /// Takes a job in: 202 if it is new, 200 if it was submitted before under the same idempotency key.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs",
+    operation_id = "submit_job",
+    tag = "jobs",
+    request_body(content = Submission, description = "The job.", content_type = "application/json"),
+    responses(
+        (status = 202, description = "It is taken.", body = Submitted),
+        (status = 200, description = "It was taken before, under the same idempotency key.", body = Submitted),
+        (status = "default", description = "Something is wrong.", body = proto::api::Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = []), ()),
+)]
 pub(crate) async fn submit(
     State(api): State<Api>,
     caller: Caller,
