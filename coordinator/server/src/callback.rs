@@ -44,7 +44,21 @@ impl Callbacks {
     }
 
     /// Tells how a job ended, until that is acknowledged or was tried often enough.
-    pub(crate) async fn deliver(mut self, job: JobView, target: CallbackTarget) {
+    pub(crate) async fn deliver(self, job: JobView, target: CallbackTarget) {
+        let (id, mut stopping) = (job.id, self.stopping.clone());
+        // Time for an attempt under way and for one more, but not for those of others to the same host.
+        let is_late = async {
+            if stopping.wait_for(|is_stopping| *is_stopping).await.is_ok() {
+                tokio::time::sleep(2 * Duration::from_millis(CALLBACK_ANSWER_MS)).await;
+            }
+        };
+        tokio::select! {
+            () = self.insist(job, target) => {}
+            () = is_late => tracing::warn!(job = %id, "its callback is given up, because the coordinator ends"),
+        }
+    }
+
+    async fn insist(mut self, job: JobView, target: CallbackTarget) {
         let id = job.id;
         let body = Bytes::from(serde_json::to_vec(&job).expect("a job can be told in JSON"));
         // Neither path nor query: they may hold what only caller and receiver should know.
