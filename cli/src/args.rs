@@ -1,5 +1,6 @@
 //! The command line.
 
+mod api;
 mod certs;
 mod cluster;
 mod help;
@@ -19,6 +20,7 @@ use proto::location::{Location, Source, parse_object, parse_source};
 
 use simulations_s3::{Denial, Fault, ModelEntry, ThrottleEntry};
 
+pub(crate) use api::{ApiArgs, NewTokenArgs, TokensCommand};
 pub(crate) use certs::{CertRole, CertsCommand, InitArgs, IssueArgs};
 pub(crate) use cluster::{
     BatchArgs, ClusterArgs, DrainArgs, JobsArgs, NodesArgs, OneJobArgs, ReportArgs, StatusArgs, SubmitArgs,
@@ -66,6 +68,9 @@ pub(crate) enum Command {
     /// Make an authority and certificates for a fleet that has none.
     #[command(subcommand)]
     Certs(CertsCommand),
+    /// Make tokens for those who call a cluster.
+    #[command(subcommand)]
+    Tokens(TokensCommand),
     /// Have a cluster make an archive, or many.
     Submit(SubmitArgs),
     /// List a cluster's jobs.

@@ -17,6 +17,7 @@ mod report;
 mod s3;
 mod status;
 mod submit;
+mod tokens;
 mod verify;
 mod watch;
 mod zip;
@@ -47,6 +48,7 @@ pub(crate) async fn run(command: Command, voice: Voice) -> Result<ExitCode, Fail
         Command::Node(args) => Box::pin(node::run(args, voice)).await,
         Command::Config(args) => Ok(config::run(&args, voice)),
         Command::Certs(args) => certs::run(args, voice),
+        Command::Tokens(args) => tokens::run(args, voice),
         Command::Submit(args) => Box::pin(submit::run(args, voice)).await,
         Command::Jobs(args) => jobs::run(args, voice).await,
         Command::Status(args) => status::run(args, voice).await,

@@ -15,7 +15,7 @@ use proto::location::{Source, parse_source};
 use proto::session::is_node_name;
 use proto_session::TlsFiles;
 
-use super::{ConnectArgs, ResourceArgs};
+use super::{ApiArgs, ConnectArgs, ResourceArgs};
 use crate::units::parse_duration;
 
 /// Most connections a node may be told to keep open.
@@ -65,9 +65,6 @@ pub(crate) struct CoordinatorArgs {
     /// Where nodes dial.
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:7400")]
     pub(crate) listen: SocketAddr,
-    /// Where jobs are submitted, over HTTP; only this machine itself may be given.
-    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:7401")]
-    pub(crate) api: SocketAddr,
     /// Nodes at a time.
     #[arg(long, value_name = "N", default_value_t = NODES_MAX_DEFAULT, value_parser = at_least_one)]
     pub(crate) nodes_max: usize,
@@ -81,6 +78,8 @@ pub(crate) struct CoordinatorArgs {
     #[arg(long, value_name = "TIME", default_value = "25s", value_parser = parse_duration)]
     pub(crate) stop_timeout: Duration,
     #[command(flatten)]
+    pub(crate) api: ApiArgs,
+    #[command(flatten)]
     pub(crate) tls: TlsArgs,
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
@@ -90,12 +89,7 @@ impl CoordinatorArgs {
     /// Where it keeps its records and whom it trusts, unless the settings make no sense together.
     pub(crate) fn check(&self) -> Result<(StateLocation, Option<TlsFiles>), String> {
         let state = self.state.clone().ok_or_else(|| missing("state", "coordinator"))?;
-        if !self.api.ip().is_loopback() {
-            return Err(format!(
-                "--api {} is open to others, and whoever reaches it may have any job done: use 127.0.0.1",
-                self.api
-            ));
-        }
+        self.api.check()?;
         let others = (!self.listen.ip().is_loopback()).then(|| format!("--listen {}", self.listen));
         Ok((state, self.tls.check(others)?))
     }

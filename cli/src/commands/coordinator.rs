@@ -1,24 +1,29 @@
 //! `zipfleet coordinator`: the fleet's coordinator, until it is told to stop.
 
+use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use coordinator::machine::Settings;
-use coordinator_server::{Ready, ServeError, ServeOptions, serve};
+use coordinator_server::{ApiOptions, Ready, ServeError, ServeOptions, Tokens, serve};
 use proto::failure::{Failure, FailureKind};
+use proto_session::ServerTls;
 
 use super::{connect, load_tls};
-use crate::args::{CertRole, CoordinatorArgs};
+use crate::args::{ApiArgs, CertRole, CoordinatorArgs};
 use crate::failures::{internal, usage};
 use crate::output::{Voice, count};
 use crate::signals::Signals;
 
 pub(super) async fn run(args: CoordinatorArgs, voice: Voice) -> Result<ExitCode, Failure> {
     let (state, tls) = args.check().map_err(usage)?;
+    let scheme = if args.api.check().map_err(usage)?.is_some() { "https" } else { "http" };
     let options = ServeOptions {
         listen: args.listen,
         tls: load_tls(tls.as_ref(), CertRole::Coordinator)?,
         allow_plaintext: args.tls.allow_plaintext,
-        api: args.api,
+        api: api_options(&args.api)?,
         state,
         nodes_max: args.nodes_max,
         settings: Settings {
@@ -37,11 +42,36 @@ pub(super) async fn run(args: CoordinatorArgs, voice: Voice) -> Result<ExitCode,
         );
         signals.next_exits();
     };
-    serve(options, s3, |ready| say_ready(&ready, voice), stop).await.map_err(failure)?;
+    serve(options, s3, |ready| say_ready(&ready, scheme, voice), stop).await.map_err(failure)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn say_ready(ready: &Ready, voice: Voice) {
+/// What the job API is run with, read from the files it is in.
+fn api_options(args: &ApiArgs) -> Result<ApiOptions, Failure> {
+    let tls = args.check().map_err(usage)?;
+    let tls = tls.map(|(cert, key)| ServerTls::load(&cert, &key)).transpose();
+    let tokens = args.tokens.as_deref().map(Tokens::load).transpose();
+    let callback_key = args.callback_key_file.as_deref().map(callback_key).transpose()?;
+    Ok(ApiOptions {
+        listen: args.api,
+        tls: tls.map_err(|error| usage(error.to_string()))?,
+        tokens: tokens.map_err(|error| usage(error.to_string()))?,
+        callback_key,
+    })
+}
+
+fn callback_key(path: &Path) -> Result<Arc<[u8]>, Failure> {
+    let unreadable = |error| usage(format!("cannot read {}: {error}", path.display()));
+    let key = fs::read(path).map_err(unreadable)?;
+    // An editor's last line end is no part of it.
+    let key = key.trim_ascii_end();
+    if key.is_empty() {
+        return Err(usage(format!("{} is empty: a key signs callbacks", path.display())));
+    }
+    Ok(key.into())
+}
+
+fn say_ready(ready: &Ready, scheme: &str, voice: Voice) {
     let Ready { nodes, api, recovered } = ready;
     for upload in &recovered.removed {
         voice.say(&format!("removed an upload to {} that a coordinator before left", upload.destination));
@@ -49,12 +79,12 @@ fn say_ready(ready: &Ready, voice: Voice) {
     for warning in &recovered.warnings {
         voice.say(&format!("warning: {warning}"));
     }
-    let mut text = format!("ready: nodes dial {nodes}, jobs are taken at http://{api}");
+    let mut text = format!("ready: nodes dial {nodes}, jobs are taken at {scheme}://{api}");
     if !recovered.removed.is_empty() {
         text.push_str(&format!("; {} removed", count(recovered.removed.len() as u64, "old upload")));
     }
     let value = serde_json::json!({
-        "nodes": nodes, "api": format!("http://{api}"),
+        "nodes": nodes, "api": format!("{scheme}://{api}"),
         "removed_uploads": recovered.removed, "warnings": recovered.warnings,
     });
     voice.result(&text, &value);

@@ -28,7 +28,11 @@ impl Cluster {
 
     /// With these flags for the coordinator beside the usual ones.
     pub(crate) fn with(flags: &[&str]) -> Self {
-        let world = World::new();
+        Self::of(World::new(), flags)
+    }
+
+    /// Around a world that has been prepared for it.
+    pub(crate) fn of(world: World, flags: &[&str]) -> Self {
         for i in 0..20 {
             world.twin.put("src", &format!("p/{i:02}"), Rope::synthetic(i, 500_000));
         }

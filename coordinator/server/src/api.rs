@@ -1,21 +1,25 @@
 //! The job API: HTTP and JSON.
 
+mod callback;
+mod caller;
 mod events;
 mod extract;
 mod gate;
 mod health;
 mod jobs;
 mod nodes;
+mod openapi;
 mod problem;
 mod report;
 mod submit;
-mod tokens;
+
+pub use self::openapi::description;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use proto::api::ProblemCode;
 use proto::job::JobId;
@@ -24,16 +28,20 @@ use proto::view::JobView;
 use proto_s3::S3;
 use tokio::sync::Semaphore;
 
+use self::caller::Caller;
 use self::problem::Problem;
-use self::tokens::Caller;
 use crate::handle::Coordinator;
-use crate::roster::CallbackTarget;
+use crate::tokens::Tokens;
 
 /// What requests are answered from.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Api {
     coordinator: Coordinator,
     s3: S3,
+    /// Whom to let in; without them everybody, who can only be on this machine.
+    tokens: Option<Arc<Tokens>>,
+    /// What callbacks of callers without tokens are signed with.
+    callback_key: Option<Arc<[u8]>>,
     /// One for each watcher there may be.
     watchers: Arc<Semaphore>,
     /// One for each byte that bodies may have together.
@@ -41,10 +49,17 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    pub(crate) fn new(coordinator: Coordinator, s3: S3) -> Self {
+    pub(crate) fn new(
+        coordinator: Coordinator,
+        s3: S3,
+        tokens: Option<Arc<Tokens>>,
+        callback_key: Option<Arc<[u8]>>,
+    ) -> Self {
         Self {
             coordinator,
             s3,
+            tokens,
+            callback_key,
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
             bodies: Arc::new(Semaphore::new(API_BODIES_BYTES_MAX)),
         }
@@ -56,12 +71,14 @@ impl Api {
         job.filter(|job| caller.may_see(job)).ok_or_else(|| Problem::no_job(id))
     }
 
-    fn admit_submission(&self, _caller: &Caller) -> Result<(), Problem> {
-        Ok(())
-    }
-
-    fn callback(&self, _caller: &Caller, _url: &str) -> Result<CallbackTarget, Problem> {
-        Err(Problem::bad_job("callbacks are not configured"))
+    /// Refuses a submission of a caller that made too many of late.
+    fn admit_submission(&self, caller: &Caller) -> Result<(), Problem> {
+        let (Some(tokens), Some(token)) = (&self.tokens, &caller.0) else { return Ok(()) };
+        tokens.admit_submission(token).map_err(|wait| {
+            let detail =
+                format!("token `{}` has submitted too much of late: try again after a while", token.name);
+            Problem::new(ProblemCode::RateLimited, detail).retry_after(wait)
+        })
     }
 }
 
@@ -69,24 +86,32 @@ impl Api {
 pub(crate) fn router(api: Api) -> Router {
     let not_allowed =
         || async { Problem::new(ProblemCode::MethodNotAllowed, "this is not done with this method") };
-    let open = Router::new().route("/healthz", get(health::health)).route("/readyz", get(health::readiness));
+    let open = Router::new()
+        .route("/healthz", get(health::health))
+        .route("/readyz", get(health::readiness))
+        .route("/openapi.json", get(openapi::openapi))
+        .route_layer(from_fn(gate::in_time));
+    let for_operators = Router::new()
+        .route("/v1/nodes/{name}/drain", post(nodes::drain))
+        .route_layer(from_fn(gate::operators_only));
     let answered_soon = Router::new()
         .route("/v1/jobs", get(jobs::list))
         .route("/v1/jobs/{id}", get(jobs::one).delete(jobs::cancel))
         .route("/v1/jobs/{id}/report", get(report::report))
         .route("/v1/jobs/{id}/timeline", get(report::timeline))
         .route("/v1/nodes", get(nodes::list))
-        .route("/v1/nodes/{name}/drain", post(nodes::drain));
+        .merge(for_operators)
+        .route_layer(from_fn(gate::in_time));
     // Events go on as long as their job, and a body comes as fast as it is sent.
     let answered_late = Router::new()
         .route("/v1/jobs", post(submit::submit))
         .route("/v1/jobs/{id}/events", get(events::events));
-    open.merge(answered_soon)
-        .route_layer(from_fn(gate::in_time))
-        .merge(answered_late)
+    let for_callers =
+        answered_soon.merge(answered_late).route_layer(from_fn_with_state(api.clone(), gate::admit));
+    open.merge(for_callers)
         .fallback(|| async { Problem::not_found("there is nothing of this name here") })
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(API_BODY_BYTES_MAX))
-        .layer(from_fn(gate::from_this_machine))
+        .layer(from_fn_with_state(api.clone(), gate::from_this_machine))
         .with_state(api)
 }

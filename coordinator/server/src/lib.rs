@@ -16,11 +16,14 @@ mod roster;
 mod serve;
 mod session;
 mod sessions;
+mod tokens;
 
 pub use actor::Refusal;
+pub use api::description;
 pub use create::exists;
 pub use handle::{Coordinator, Job, Session};
 pub use journal::{Journal, Recovered, StateLocation};
 pub use questions::list_page;
 pub use roster::{CallbackTarget, Fingerprint, JobRequest, Sight};
-pub use serve::{Ready, ServeError, ServeOptions, serve};
+pub use serve::{ApiOptions, Ready, ServeError, ServeOptions, serve};
+pub use tokens::{NewToken, Tokens, TokensError};

@@ -1,15 +1,17 @@
 //! A coordinator as a process of its own: it recovers, listens to nodes and callers, and stops cleanly.
 
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use coordinator::machine::Settings;
 use proto::failure::Failure;
 use proto::limits::SESSION_QUEUE_MESSAGES;
 use proto_s3::S3;
-use proto_session::{BindError, Caps, Listener, Tls};
+use proto_session::{BindError, Caps, Listener, ServerTls, Tls};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -18,6 +20,7 @@ use crate::api::Api;
 use crate::handle::Coordinator;
 use crate::journal::{Journal, Recovered, StateLocation};
 use crate::sessions::Sessions;
+use crate::tokens::Tokens;
 use crate::{api, http};
 
 /// What a coordinator is run with.
@@ -29,8 +32,8 @@ pub struct ServeOptions {
     pub tls: Option<Tls>,
     /// Whether `listen` may be more than a loopback address without TLS.
     pub allow_plaintext: bool,
-    /// Where the job API listens: a loopback address.
-    pub api: SocketAddr,
+    /// The job API.
+    pub api: ApiOptions,
     /// Where it keeps what must outlive it; no other coordinator may use it.
     pub state: StateLocation,
     /// Most nodes at a time.
@@ -39,6 +42,19 @@ pub struct ServeOptions {
     pub settings: Settings,
     /// How long its jobs may take to end when it is told to stop.
     pub stop_within: Duration,
+}
+
+/// What the job API is run with.
+#[derive(Debug)]
+pub struct ApiOptions {
+    /// Where it listens: a loopback address, unless there are both certificate and tokens.
+    pub listen: SocketAddr,
+    /// Its certificate; without one it speaks plain HTTP.
+    pub tls: Option<ServerTls>,
+    /// Whom to let in; without them everybody.
+    pub tokens: Option<Tokens>,
+    /// What callbacks of callers without tokens are signed with.
+    pub callback_key: Option<Arc<[u8]>>,
 }
 
 /// A coordinator that is ready.
@@ -55,9 +71,9 @@ pub struct Ready {
 /// Why a coordinator did not run, or did not end as it should.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// Callers of the job API are not asked who they are.
+    /// Others reach the job API, and are not asked who they are, or can be overheard.
     #[error(
-        "the job API asks nobody who they are, so it listens on a loopback address alone: not on {0}, but on 127.0.0.1"
+        "the job API listens on {0}, which others reach, only with both a certificate and tokens: give --api-cert, --api-key and --tokens, or listen on 127.0.0.1"
     )]
     ApiExposed(SocketAddr),
     /// It cannot listen to nodes.
@@ -97,7 +113,8 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let ServeOptions { listen, tls, allow_plaintext, api, state, nodes_max, settings, stop_within } = options;
     let mut stop = pin!(stop);
-    if !api.ip().is_loopback() {
+    let ApiOptions { listen: api, tls: api_tls, tokens, callback_key } = api;
+    if !api.ip().is_loopback() && (api_tls.is_none() || tokens.is_none()) {
         return Err(ServeError::ApiExposed(api));
     }
     // A node that comes back may find its former connection still there.
@@ -124,6 +141,8 @@ pub async fn serve(
         // Nothing is ever sent through it.
         let _ = closed.await;
     }));
+    let tokens = tokens.map(Arc::new);
+    let callers = Api::new(coordinator.clone(), s3, tokens.clone(), callback_key);
     ready(Ready { nodes, api, recovered });
 
     let ended = tokio::select! {
@@ -134,9 +153,10 @@ pub async fn serve(
             timeout(stop_within, coordinator.stop()).await.is_ok() || coordinator.is_settled().await
         } => if has_stopped { Ok(()) } else { Err(ServeError::StoppedLate(state)) },
         () = coordinator.ended() => Err(ServeError::Failed("its actor ended".to_owned())),
+        () = keep_fresh(tokens.as_deref()) => Err(ServeError::Failed("it no longer looks at its tokens".to_owned())),
         () = sessions.ended() => Err(ServeError::Failed("the actor of its sessions ended".to_owned())),
         () = &mut listening => Err(ServeError::Failed("it no longer listens to nodes".to_owned())),
-        () = http::serve(api_listener, api::router(Api::new(coordinator.clone(), s3))) => {
+        () = http::serve(api_listener, api_tls, api::router(callers)) => {
             Err(ServeError::Failed("it no longer listens to callers".to_owned()))
         }
     };
@@ -147,4 +167,11 @@ pub async fn serve(
         listening.await;
     }
     ended
+}
+
+async fn keep_fresh(tokens: Option<&Tokens>) {
+    match tokens {
+        Some(tokens) => tokens.keep_fresh().await,
+        None => pending().await,
+    }
 }

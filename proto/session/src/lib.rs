@@ -16,6 +16,7 @@ mod gate;
 mod greet;
 mod listen;
 mod metered;
+mod server;
 mod tls;
 mod version;
 
@@ -24,6 +25,7 @@ pub use dial::{Dialer, dial};
 pub use error::{BindError, DialError, TlsError};
 pub use greet::Arrival;
 pub use listen::{Caps, Listener};
+pub use server::{ServerTls, without_stall};
 pub use tls::{Tls, TlsFiles};
 
 /// The gRPC method that a session is: a stream of messages each way.

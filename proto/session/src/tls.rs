@@ -50,8 +50,7 @@ impl Tls {
         let roots = Arc::new(roots(&files.ca)?);
         let chain = certificates(&files.cert)?;
         check_validity(&files.cert, &chain)?;
-        let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?)
-            .map_err(|_| TlsError::NotPem { path: files.key.clone(), expected: "private key" })?;
+        let key = private_key(&files.key)?;
         let provider = Arc::new(aws_lc_rs::default_provider());
         let unusable = |path: &Path| {
             let path = path.to_owned();
@@ -101,12 +100,17 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     fs::read(path).map_err(|error| TlsError::Unreadable { path: path.to_owned(), error })
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let not_pem = || TlsError::NotPem { path: path.to_owned(), expected: "certificate" };
     let bytes = read(path)?;
     let found: Vec<_> =
         CertificateDer::pem_slice_iter(&bytes).collect::<Result<_, _>>().map_err(|_| not_pem())?;
     if found.is_empty() { Err(not_pem()) } else { Ok(found) }
+}
+
+pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let not_pem = |_| TlsError::NotPem { path: path.to_owned(), expected: "private key" };
+    PrivateKeyDer::from_pem_slice(&read(path)?).map_err(not_pem)
 }
 
 fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
@@ -119,7 +123,7 @@ fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
-fn check_validity(path: &Path, chain: &[CertificateDer<'_>]) -> Result<(), TlsError> {
+pub(crate) fn check_validity(path: &Path, chain: &[CertificateDer<'_>]) -> Result<(), TlsError> {
     for der in chain {
         let (_, certificate) = X509Certificate::from_der(der)
             .map_err(|error| TlsError::Unusable { path: path.to_owned(), reason: error.to_string() })?;

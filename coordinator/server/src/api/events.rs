@@ -21,9 +21,9 @@ use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::Api;
+use super::caller::Caller;
 use super::extract::Named;
 use super::problem::Problem;
-use super::tokens::Caller;
 use crate::roster::Sight;
 
 /// How often something is sent when there is nothing to tell, so that nobody between takes the connection for dead.
@@ -32,6 +32,18 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Tells what happens with a job until it has ended.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{id}/events",
+    operation_id = "watch_job",
+    tag = "jobs",
+    params(("id" = String, Path, description = "The job."), ("Last-Event-ID" = Option<u64>, Header, description = "The id of the last event that came: problems told by then are not told again."),),
+    responses(
+        (status = 200, description = "Server-sent events: `progress`, `problem`, and `ended`, which is the last.", body = JobEvent, content_type = "text/event-stream"),
+        (status = "default", description = "Something is wrong.", body = proto::api::Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = []), ()),
+)]
 pub(crate) async fn events(
     State(api): State<Api>,
     caller: Caller,

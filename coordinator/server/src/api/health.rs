@@ -25,11 +25,33 @@ pub(crate) struct Readiness {
 }
 
 /// Whether the process is alive.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "get_health",
+    tag = "health",
+    responses(
+        (status = 200, description = "The process is alive.", body = Health),
+        (status = "default", description = "Something is wrong.", body = proto::api::Problem, content_type = "application/problem+json"),
+    ),
+
+)]
 pub(crate) async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
 /// Whether jobs are taken: its state was read when it started, and it is not about to stop.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "get_readiness",
+    tag = "health",
+    responses(
+        (status = 200, description = "Jobs are taken.", body = Readiness),
+        (status = "default", description = "Something is wrong.", body = proto::api::Problem, content_type = "application/problem+json"),
+    ),
+
+)]
 pub(crate) async fn readiness(State(api): State<Api>) -> Result<Json<Readiness>, Problem> {
     let nodes = api.coordinator.nodes().await.ok_or_else(Problem::gone)?.len();
     if api.coordinator.is_stopping().await {

@@ -13,9 +13,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::Api;
+use super::caller::Caller;
 use super::extract::{Asked, Named};
 use super::problem::Problem;
-use super::tokens::Caller;
 
 /// How long a cancelled job is waited for: less than an answer may take.
 const CANCEL_LIMIT: Duration = Duration::from_secs(25);
@@ -48,6 +48,18 @@ pub(crate) struct WhatOfJob {
 }
 
 /// Jobs, the last submitted first.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs",
+    operation_id = "list_jobs",
+    tag = "jobs",
+    params(WhichJobs),
+    responses(
+        (status = 200, description = "Jobs, the last submitted first.", body = JobsPage),
+        (status = "default", description = "Something is wrong.", body = proto::api::Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = []), ()),
+)]
 pub(crate) async fn list(
     State(api): State<Api>,
     caller: Caller,
@@ -72,6 +84,18 @@ pub(crate) async fn list(
 }
 
 /// One job.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{id}",
+    operation_id = "get_job",
+    tag = "jobs",
+    params(("id" = String, Path, description = "The job."), WhatOfJob),
+    responses(
+        (status = 200, description = "The job.", body = JobAnswer),
+        (status = "default", description = "Something is wrong.", body = proto::api::Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = []), ()),
+)]
 pub(crate) async fn one(
     State(api): State<Api>,
     caller: Caller,
@@ -100,6 +124,19 @@ pub(crate) async fn one(
 }
 
 /// Ends a job, and answers when nothing of it is left: with 200 then, with 202 if that takes long.
+#[utoipa::path(
+    delete,
+    path = "/v1/jobs/{id}",
+    operation_id = "cancel_job",
+    tag = "jobs",
+    params(("id" = String, Path, description = "The job."),),
+    responses(
+        (status = 200, description = "It has ended, and nothing of it is left to do.", body = JobView),
+        (status = 202, description = "It is being ended.", body = JobView),
+        (status = "default", description = "Something is wrong.", body = proto::api::Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = []), ()),
+)]
 pub(crate) async fn cancel(
     State(api): State<Api>,
     caller: Caller,

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::Api;
+use super::caller::Caller;
 use super::extract::{Asked, Named};
 use super::problem::Problem;
-use super::tokens::Caller;
 
 /// What of a report.
 #[derive(Deserialize, IntoParams)]
@@ -22,6 +22,18 @@ pub(crate) struct WhatOfReport {
 }
 
 /// What was archived, what it took, and who did what.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{id}/report",
+    operation_id = "get_report",
+    tag = "jobs",
+    params(("id" = String, Path, description = "The job."), WhatOfReport),
+    responses(
+        (status = 200, description = "The report.", body = JobReport),
+        (status = "default", description = "Something is wrong.", body = proto::api::Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = []), ()),
+)]
 pub(crate) async fn report(
     State(api): State<Api>,
     caller: Caller,
@@ -38,6 +50,18 @@ pub(crate) async fn report(
 }
 
 /// Each attempt as a bar in its node's row.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{id}/timeline",
+    operation_id = "get_timeline",
+    tag = "jobs",
+    params(("id" = String, Path, description = "The job."),),
+    responses(
+        (status = 200, description = "The timeline.", body = Timeline),
+        (status = "default", description = "Something is wrong.", body = proto::api::Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = []), ()),
+)]
 pub(crate) async fn timeline(
     State(api): State<Api>,
     caller: Caller,

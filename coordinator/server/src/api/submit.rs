@@ -14,16 +14,29 @@ use proto::limits::{API_BODY_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
-use super::Api;
+use super::caller::Caller;
 use super::gate::ANSWER_LIMIT;
 use super::problem::Problem;
-use super::tokens::Caller;
+use super::{Api, callback};
 use crate::roster::{Fingerprint, JobRequest};
 
 /// How long the body of a request may take to come.
 const BODY_LIMIT: Duration = Duration::from_secs(10);
 
 /// Takes a job in: 202 if it is new, 200 if it was submitted before under the same idempotency key.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs",
+    operation_id = "submit_job",
+    tag = "jobs",
+    request_body(content = Submission, description = "The job.", content_type = "application/json"),
+    responses(
+        (status = 202, description = "It is taken.", body = Submitted),
+        (status = 200, description = "It was taken before, under the same idempotency key.", body = Submitted),
+        (status = "default", description = "Something is wrong.", body = proto::api::Problem, content_type = "application/problem+json"),
+    ),
+    security(("token" = []), ()),
+)]
 pub(crate) async fn submit(
     State(api): State<Api>,
     caller: Caller,
@@ -69,7 +82,11 @@ pub(crate) fn job_request(
 ) -> Result<JobRequest, Problem> {
     let key = submission.idempotency_key.as_deref().map(checked_key).transpose()?;
     caller.check(&mut spec)?;
-    let callback = submission.callback.as_deref().map(|url| api.callback(caller, url)).transpose()?;
+    let callback = submission
+        .callback
+        .as_deref()
+        .map(|url| callback::target(caller, url, api.callback_key.as_ref()))
+        .transpose()?;
     let key = key.map(|key| (key.to_owned(), fingerprint(submission)));
     Ok(JobRequest { key, callback, jobs_max: caller.jobs_max(), ..JobRequest::new(spec) })
 }

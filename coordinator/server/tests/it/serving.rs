@@ -188,7 +188,8 @@ fn spec() -> proto::job::JobSpec {
 #[tokio::test]
 async fn the_api_is_for_this_machine_alone() {
     let world = World::new().await;
-    let options = coordinator_server::ServeOptions { api: "0.0.0.0:0".parse().unwrap(), ..options() };
+    let mut options = options();
+    options.api.listen = "0.0.0.0:0".parse().unwrap();
     let served = serve(options, world.s3.clone(), |_| panic!("it served"), std::future::pending()).await;
     assert!(matches!(served, Err(ServeError::ApiExposed(_))));
 }

@@ -170,7 +170,7 @@ async fn a_node_that_does_not_read_holds_up_nobody() {
     let node = tokio::spawn(node.run());
     serving.nodes(2).await;
     // Each is answered when its job has ended, for which the deaf node is waited for.
-    let mut cancelled = tokio::task::JoinSet::new();
+    let mut cancelled = JoinSet::new();
     for number in 0..20 {
         let id = serving.submitted(&format!("{number}.zip")).await;
         cancelled.spawn(serving.request(reqwest::Method::DELETE, &format!("/v1/jobs/{id}")).send());

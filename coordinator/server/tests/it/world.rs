@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use coordinator::machine::Settings;
-use coordinator_server::{Ready, ServeError, ServeOptions, StateLocation, serve};
+use coordinator_server::{ApiOptions, Ready, ServeError, ServeOptions, StateLocation, serve};
 use proto::location::Location;
 use proto_s3::{Keys, Options, S3};
 use reqwest::{Method, StatusCode};
@@ -63,12 +63,18 @@ pub(crate) fn options() -> ServeOptions {
         listen: "127.0.0.1:0".parse().expect("it is an address"),
         tls: None,
         allow_plaintext: false,
-        api: "127.0.0.1:0".parse().expect("it is an address"),
+        api: api_options(),
         state: state(),
         nodes_max: 3,
         settings: Settings::default(),
         stop_within: Duration::from_secs(60),
     }
+}
+
+/// A job API on loopback that asks nobody who they are.
+pub(crate) fn api_options() -> ApiOptions {
+    let listen = "127.0.0.1:0".parse().expect("it is an address");
+    ApiOptions { listen, tls: None, tokens: None, callback_key: None }
 }
 
 /// A coordinator that is being served.

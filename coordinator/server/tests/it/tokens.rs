@@ -1,0 +1,240 @@
+//! Who may do what, and how the others are refused.
+
+use std::path::{Path, PathBuf};
+
+use coordinator_server::{NewToken, Tokens};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::world::{Serving, World, answer, job, options, pause, problem};
+
+/// A directory that goes with the test.
+struct Dir(PathBuf);
+
+impl Dir {
+    fn new() -> Self {
+        let dir = std::env::temp_dir().join(format!("tokens-{}", proto::job::JobId(rand::random())));
+        std::fs::create_dir(&dir).expect("a directory can be made");
+        Self(dir)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("tokens.toml")
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).expect("it can be removed");
+    }
+}
+
+fn issue(file: &Path, name: &str, is_operator: bool) -> String {
+    let (read, write) = (vec!["s3://sources/in/".into()], vec!["s3://archives".into()]);
+    NewToken { name: name.into(), read, write, is_operator }.issue(file).expect("it is made")
+}
+
+/// Adds lines to the last entry.
+fn add(file: &Path, lines: &str) {
+    let text = std::fs::read_to_string(file).unwrap();
+    std::fs::write(file, format!("{text}{lines}\n")).unwrap();
+}
+
+async fn serving(world: &World, file: &Path) -> Serving {
+    let mut options = options();
+    options.api.tokens = Some(Tokens::load(file).expect("they make sense"));
+    Serving::start_with(world, options).await
+}
+
+async fn ask(
+    serving: &Serving,
+    secret: &str,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> (StatusCode, Value) {
+    let mut request = serving.request(method, path).bearer_auth(secret);
+    if let Some(body) = body {
+        request = request.json(body);
+    }
+    answer(request).await
+}
+
+#[tokio::test]
+async fn without_a_known_token_only_health_is_told() {
+    let (world, dir) = (World::new().await, Dir::new());
+    issue(&dir.file(), "web", false);
+    let serving = serving(&world, &dir.file()).await;
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(serving.get(path).await.0, StatusCode::OK);
+    }
+    let long = "x".repeat(4_000);
+    for secret in [None, Some(""), Some("zf_00"), Some(&*long)] {
+        for (method, path) in [
+            (Method::GET, "/v1/jobs"),
+            (Method::POST, "/v1/jobs"),
+            (Method::GET, "/v1/jobs/0123456789abcdef/events"),
+            (Method::GET, "/v1/nodes"),
+            (Method::POST, "/v1/nodes/n/drain"),
+        ] {
+            let mut request = serving.request(method, path);
+            if let Some(secret) = secret {
+                request = request.bearer_auth(secret);
+            }
+            let response = request.send().await.unwrap();
+            assert!(response.headers().contains_key("www-authenticate"));
+            let answer = (response.status(), response.json().await.unwrap());
+            problem(&answer, StatusCode::UNAUTHORIZED, "unauthorized");
+        }
+    }
+    serving.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_lies_beyond_a_tokens_prefixes_is_refused_with_what_does_not() {
+    let (world, dir) = (World::new().await, Dir::new());
+    let secret = issue(&dir.file(), "web", false);
+    let serving = serving(&world, &dir.file()).await;
+    let with = |field: &str, value: Value| {
+        let mut job = job("a.zip");
+        job[field] = value;
+        job
+    };
+    for (bad, wanted) in [
+        (with("sources", json!(["s3://sources/"])), "s3://sources/"),
+        (with("sources", json!(["s3://sources/in/", "s3://other/in/"])), "s3://other/in/"),
+        (with("sources", json!([{ "bucket": "sources", "prefix": "in" }])), "s3://sources/in"),
+        (with("sources", json!([{ "manifest": "s3://sources/list" }])), "s3://sources/list"),
+        (with("destination", json!("s3://archives-private/a.zip")), "s3://archives-private/a.zip"),
+        (with("callback", json!("https://hooks.example.com/")), "https://hooks.example.com/"),
+    ] {
+        let answer = ask(&serving, &secret, Method::POST, "/v1/jobs", Some(&bad)).await;
+        problem(&answer, StatusCode::FORBIDDEN, "forbidden");
+        let detail = answer.1["detail"].as_str().unwrap();
+        assert!(detail.contains("`web`") && detail.contains(wanted), "{detail}");
+    }
+    let (status, body) = ask(&serving, &secret, Method::POST, "/v1/jobs", Some(&job("a.zip"))).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{body}");
+    serving.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn jobs_are_their_owners_and_the_operators() {
+    let (world, dir) = (World::new().await, Dir::new());
+    world.fill(3, 100);
+    let [web, other, operator] = [("web", false), ("other", false), ("ops", true)]
+        .map(|(name, is_operator)| issue(&dir.file(), name, is_operator));
+    let serving = serving(&world, &dir.file()).await;
+    let (_, made) = ask(&serving, &web, Method::POST, "/v1/jobs", Some(&job("a.zip"))).await;
+    let path = format!("/v1/jobs/{}", made["id"].as_str().unwrap());
+    for (method, below) in [
+        (Method::GET, ""),
+        (Method::DELETE, ""),
+        (Method::GET, "/report"),
+        (Method::GET, "/timeline"),
+        (Method::GET, "/events"),
+    ] {
+        let answer = ask(&serving, &other, method, &format!("{path}{below}"), None).await;
+        problem(&answer, StatusCode::NOT_FOUND, "not_found");
+    }
+    assert_eq!(ask(&serving, &other, Method::GET, "/v1/jobs", None).await.1, json!({ "jobs": [] }));
+    for secret in [&web, &operator] {
+        let (_, page) = ask(&serving, secret, Method::GET, "/v1/jobs?owner=web", None).await;
+        assert_eq!(page["jobs"][0]["owner"], "web");
+    }
+    let drain = ask(&serving, &web, Method::POST, "/v1/nodes/n/drain", None).await;
+    problem(&drain, StatusCode::FORBIDDEN, "forbidden");
+    let drain = ask(&serving, &operator, Method::POST, "/v1/nodes/n/drain", None).await;
+    problem(&drain, StatusCode::NOT_FOUND, "not_found");
+    let (status, view) = ask(&serving, &operator, Method::DELETE, &path, None).await;
+    assert_eq!((status, &view["state"]), (StatusCode::OK, &json!("cancelled")));
+    serving.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn too_much_is_refused_until_later() {
+    let (world, dir) = (World::new().await, Dir::new());
+    world.fill(3, 100);
+    let few = issue(&dir.file(), "few", false);
+    add(&dir.file(), "jobs = 1");
+    let slow = issue(&dir.file(), "slow", false);
+    add(&dir.file(), "submissions_per_minute = 1");
+    let serving = serving(&world, &dir.file()).await;
+    assert_eq!(
+        ask(&serving, &few, Method::POST, "/v1/jobs", Some(&job("a.zip"))).await.0,
+        StatusCode::ACCEPTED
+    );
+    let second = ask(&serving, &few, Method::POST, "/v1/jobs", Some(&job("b.zip"))).await;
+    problem(&second, StatusCode::TOO_MANY_REQUESTS, "too_many_jobs");
+    // Even one that was refused counts.
+    problem(
+        &ask(&serving, &slow, Method::POST, "/v1/jobs", Some(&json!({}))).await,
+        StatusCode::BAD_REQUEST,
+        "bad_job",
+    );
+    let request = serving.request(Method::POST, "/v1/jobs").bearer_auth(&slow).json(&job("c.zip"));
+    let response = request.send().await.unwrap();
+    let wait: u64 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    problem(
+        &(response.status(), response.json().await.unwrap()),
+        StatusCode::TOO_MANY_REQUESTS,
+        "rate_limited",
+    );
+    serving.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_changed_file_counts_and_a_bad_one_does_not() {
+    let (world, dir) = (World::new().await, Dir::new());
+    let first = issue(&dir.file(), "first", false);
+    let serving = serving(&world, &dir.file()).await;
+    let second = issue(&dir.file(), "second", false);
+    let status = async |secret: &str| ask(&serving, secret, Method::GET, "/v1/jobs", None).await.0;
+    while status(&second).await != StatusCode::OK {
+        pause().await;
+    }
+    let good = std::fs::read_to_string(dir.file()).unwrap();
+    std::fs::write(dir.file(), "[[token]]\nname = 7\n").unwrap();
+    assert!(Tokens::load(&dir.file()).is_err());
+    assert_eq!(status(&first).await, StatusCode::OK);
+    // The first is taken out.
+    let start = good.rfind("[[token]]").unwrap();
+    std::fs::write(dir.file(), &good[start..]).unwrap();
+    while status(&first).await != StatusCode::UNAUTHORIZED {
+        pause().await;
+    }
+    assert_eq!(status(&second).await, StatusCode::OK);
+    serving.stop().await.unwrap();
+}
+
+#[test]
+fn entries_that_make_no_sense_are_refused() {
+    let dir = Dir::new();
+    let secret = issue(&dir.file(), "web", false);
+    let good = std::fs::read_to_string(dir.file()).unwrap();
+    assert!(!good.contains(&secret));
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(std::fs::metadata(dir.file()).unwrap().permissions().mode() & 0o777, 0o600);
+    for (from, to, word) in [
+        ("name = \"web\"", "name = \"w\\u001bb\"", "name"),
+        ("s3://sources/in/", "sources/in/", "sources/in/"),
+        ("s3://sources/in/", "s3:///in/", "s3:///in/"),
+        ("sha256 = \"", "sha256 = \"0", "sha256"),
+        ("operator = false", "operater = false", "operater"),
+        ("operator = false", "callbacks = [\"https://hooks.example.com\"]\ncallback_key = \"k\"", "slash"),
+        ("operator = false", "callbacks = [\"https://hooks.example.com/\"]", "callback_key"),
+        ("operator = false", "submissions_per_minute = 0", "submissions_per_minute"),
+    ] {
+        assert!(good.contains(from), "{good}");
+        std::fs::write(dir.file(), good.replace(from, to)).unwrap();
+        let why = Tokens::load(&dir.file()).expect_err("it makes no sense").to_string();
+        assert!(why.contains(word) && !why.contains(char::is_control), "{why}");
+    }
+    std::fs::write(dir.file(), format!("{good}{good}")).unwrap();
+    assert!(Tokens::load(&dir.file()).is_err());
+    std::fs::write(dir.file(), &good).unwrap();
+    let again = NewToken { name: "web".into(), read: vec![], write: vec![], is_operator: false };
+    assert!(again.issue(&dir.file()).is_err());
+    assert_eq!(std::fs::read_to_string(dir.file()).unwrap(), good);
+}
