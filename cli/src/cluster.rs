@@ -97,8 +97,12 @@ impl Cluster {
     /// Begins to listen to what happens to a job, from after the event of this id on.
     async fn listen(&self, id: JobId, after: Option<&str>) -> Result<Body<'_>, Trouble> {
         let request = self.request(Method::GET, &["jobs", &id.to_string(), "events"]);
-        self.body(after.into_iter().fold(request, |request, after| request.header("last-event-id", after)))
-            .await
+        let request =
+            after.into_iter().fold(request, |request, after| request.header("last-event-id", after));
+        let body = self.body(request).await?;
+        let kind = body.response.headers().get(header::CONTENT_TYPE);
+        let tells = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        if tells { Ok(body) } else { Err(body.is_strange()) }
     }
 
     fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {

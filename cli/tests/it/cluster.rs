@@ -28,7 +28,11 @@ impl Cluster {
 
     /// With these flags for the coordinator beside the usual ones.
     pub(crate) fn with(flags: &[&str]) -> Self {
-        let world = World::new();
+        Self::of(World::new(), flags)
+    }
+
+    /// Around a world that has been prepared for it.
+    pub(crate) fn of(world: World, flags: &[&str]) -> Self {
         for i in 0..20 {
             world.twin.put("src", &format!("p/{i:02}"), Rope::synthetic(i, 500_000));
         }
@@ -81,24 +85,31 @@ fn start_node(world: &World, door: &str) -> Running {
     node
 }
 
-/// A server that gives everybody the same answer, and remembers what it was asked; its thread ends with the test.
+/// A server that is no cluster, and remembers what it was asked; its thread ends with the test.
 pub(crate) struct Stranger {
     pub(crate) url: String,
     heard: Arc<Mutex<String>>,
 }
 
 impl Stranger {
+    /// One that gives everybody the same answer.
     pub(crate) fn who_answers(answer: &str) -> Self {
         let answer = answer.to_owned();
+        Self::who_is_asked(move |_| answer.clone())
+    }
+
+    /// One that answers what it is asked.
+    pub(crate) fn who_is_asked(answer: impl Fn(&str) -> String + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let heard = Arc::<Mutex<String>>::default();
         let hears = Arc::clone(&heard);
         spawn(move || {
             for mut socket in listener.incoming().flatten() {
-                hears.lock().expect("nobody panics with it").push_str(&request(&mut socket));
+                let asked = request(&mut socket);
+                hears.lock().expect("nobody panics with it").push_str(&asked);
                 // Whoever asked may have gone.
-                let _gone = socket.write_all(answer.as_bytes());
+                let _gone = socket.write_all(answer(&asked).as_bytes());
             }
         });
         Self { url, heard }

@@ -1,14 +1,6 @@
 //! Goal: who cannot be asked, or does not answer like a cluster, is named with what can be done; a token is never
 //! shown and a stranger never trusted.
-//! Method: servers that are no cluster, and one that speaks TLS in front of a cluster.
-
-use std::net::TcpListener;
-use std::sync::Arc;
-
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::TlsAcceptor;
+//! Method: servers that are no cluster, and a cluster that speaks TLS and asks for tokens.
 
 use crate::cluster::{Cluster, Stranger};
 use crate::support::World;
@@ -37,6 +29,7 @@ fn something_else_that_speaks_http() {
             &["explain", JOB],
             &["cancel", JOB],
             &["report", JOB],
+            &["watch", JOB],
             &["drain", "node-1", "--wait"],
             &["submit", "s3://src/p/", "s3://out/a.zip"],
         ] {
@@ -45,8 +38,6 @@ fn something_else_that_speaks_http() {
             assert_eq!(ended.stderr.lines().count(), 1, "{ended:#?}");
         }
     }
-    let stranger = Stranger::who_answers(HTML);
-    world.zipfleet(&["watch", JOB, "--cluster", &stranger.url]).failed(9, &[&stranger.url]);
 }
 
 #[test]
@@ -76,48 +67,70 @@ fn a_token_comes_from_a_file_or_the_environment_and_is_never_shown() {
     assert_eq!(heard(), "");
 }
 
-/// Speaks TLS with the certificate of the coordinator in `certs`, and passes on what it hears to the cluster.
-fn tls_door(cluster: &Cluster) -> String {
-    let file = |name: &str| cluster.world.file("certs").join(name);
-    let certificates = CertificateDer::pem_file_iter(file("coordinator.pem")).expect("it was just made");
-    let key = PrivateKeyDer::from_pem_file(file("coordinator.key")).expect("it was just made");
-    let config = ServerConfig::builder().with_no_client_auth();
-    let config = config.with_single_cert(certificates.map(|it| it.expect("PEM")).collect(), key);
-    let acceptor = TlsAcceptor::from(Arc::new(config.expect("they belong together")));
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let url = format!("https://{}", listener.local_addr().expect("bound"));
-    listener.set_nonblocking(true).expect("it can be");
-    let to = cluster.api.trim_start_matches("http://").to_owned();
-    cluster.world.spawn_task(async move {
-        let listener = tokio::net::TcpListener::from_std(listener).expect("there is a runtime");
-        while let Ok((near, _)) = listener.accept().await {
-            let Ok(mut near) = acceptor.accept(near).await else { continue };
-            let mut far = tokio::net::TcpStream::connect(&to).await.expect("the cluster is there");
-            // Either side may break it off.
-            let _broken = tokio::io::copy_bidirectional(&mut near, &mut far).await;
-        }
-    });
-    url
+/// A cluster that speaks TLS and asks for a token; with the token of somebody who may read `s3://src/` and write
+/// `s3://out/mine/`, and may have one job at a time.
+fn guarded() -> (Cluster, String) {
+    let world = World::new();
+    world.zipfleet(&["certs", "init", "--dir", "certs"]).succeeded();
+    world.zipfleet(&["certs", "init", "--dir", "others"]).succeeded();
+    let issue = ["certs", "issue", "--dir", "certs", "--name", "coordinator", "--role", "coordinator"];
+    world.zipfleet(&[&issue[..], &["--host", "127.0.0.1"]].concat()).succeeded();
+    let new = ["tokens", "new", "--name", "mine", "--read", "s3://src/", "--write", "s3://out/mine/"];
+    let token = world.zipfleet(&new);
+    token.succeeded();
+    let entries = std::fs::read_to_string(world.file("tokens.toml")).expect("it was just written");
+    std::fs::write(world.file("tokens.toml"), format!("{}\njobs = 1\n", entries.trim_end()))
+        .expect("there is room");
+    let tls = ["--api-cert", "certs/coordinator.pem", "--api-key", "certs/coordinator.key"];
+    let cluster = Cluster::of(world, &[&tls[..], &["--tokens", "tokens.toml"]].concat());
+    assert!(cluster.api.starts_with("https://"), "{}", cluster.api);
+    (cluster, token.stdout.trim().to_owned())
 }
 
 #[test]
 fn a_stranger_is_not_trusted() {
-    let cluster = Cluster::new();
-    cluster.world.zipfleet(&["certs", "init", "--dir", "certs"]).succeeded();
-    let issue = ["certs", "issue", "--dir", "certs", "--name", "coordinator", "--role", "coordinator"];
-    cluster.world.zipfleet(&[&issue[..], &["--host", "127.0.0.1"]].concat()).succeeded();
-    cluster.world.zipfleet(&["certs", "init", "--dir", "others"]).succeeded();
-    let url = tls_door(&cluster);
-    let jobs = |flags: &[&str]| cluster.world.zipfleet(&[&["jobs", "--cluster", &url], flags].concat());
-    jobs(&["--cluster-ca", "certs/ca.pem"]).succeeded();
-    jobs(&["--cluster-ca", "others/ca.pem"]).failed(5, &[&url, "not trusted", "--cluster-ca"]);
+    let (cluster, token) = guarded();
+    let url = &cluster.api;
+    let jobs = |url: &str, flags: &[&str]| {
+        let mut command = cluster.world.command(&[&["jobs", "--cluster", url], flags].concat());
+        command.env("ZIPFLEET_TOKEN", &token);
+        cluster.world.start(command).wait()
+    };
+    jobs(url, &["--cluster-ca", "certs/ca.pem"]).succeeded();
+    jobs(url, &["--cluster-ca", "others/ca.pem"]).failed(5, &[url, "not trusted", "--cluster-ca"]);
     std::fs::write(cluster.world.file("letter.txt"), "Dear Sir").expect("there is room");
-    jobs(&["--cluster-ca", "letter.txt"]).failed(2, &["letter.txt", "no certificate"]);
-    jobs(&["--cluster-ca", "missing.pem"]).failed(2, &["missing.pem", "cannot be read"]);
+    jobs(url, &["--cluster-ca", "letter.txt"]).failed(2, &["letter.txt", "no certificate"]);
+    jobs(url, &["--cluster-ca", "missing.pem"]).failed(2, &["missing.pem", "cannot be read"]);
     // Plain HTTP where TLS is spoken, and the reverse.
     let plain = url.replace("https:", "http:");
-    cluster.world.zipfleet(&["jobs", "--cluster", &plain]).failed(9, &[&plain]);
-    let secret = cluster.api.replace("http:", "https:");
-    let ended = cluster.world.zipfleet(&["jobs", "--cluster", &secret, "--cluster-ca", "certs/ca.pem"]);
-    ended.failed(9, &[&secret, "cannot be reached"]);
+    jobs(&plain, &[]).failed(9, &[&plain]);
+    let secret = cluster.world.endpoint.replace("http:", "https:");
+    jobs(&secret, &["--cluster-ca", "certs/ca.pem"]).failed(9, &[&secret, "cannot be reached"]);
+}
+
+#[test]
+fn a_cluster_that_asks_who_calls() {
+    let (cluster, token) = guarded();
+    let run = |token: Option<&str>, args: &[&str]| {
+        let mut command = cluster.world.command(&[args, &["--cluster-ca", "certs/ca.pem"]].concat());
+        command.env("ZIPFLEET_CLUSTER", &cluster.api).envs(token.map(|token| ("ZIPFLEET_TOKEN", token)));
+        cluster.world.start(command).wait()
+    };
+    let submit = ["submit", "--wait", "s3://src/p/", "s3://out/mine/a.zip"];
+    run(None, &submit).failed(5, &["ZIPFLEET_TOKEN or --token-file"]);
+    run(Some("zf_wrong"), &submit).failed(5, &["ZIPFLEET_TOKEN or --token-file"]);
+    run(Some(&token), &["submit", "s3://src/p/", "s3://out/others.zip"]).failed(5, &["s3://out/others.zip"]);
+    run(Some(&token), &submit).succeeded();
+    // All but the one that is not allowed, one after the other because no more are allowed at a time.
+    let line = |destination: &str| {
+        format!(r#"{{"sources":["s3://src/p/"],"destination":"s3://out/{destination}"}}"#)
+    };
+    let lines = ["mine/1.zip", "mine/2.zip", "others.zip", "mine/3.zip"].map(line).join("\n");
+    std::fs::write(cluster.world.file("jobs.jsonl"), lines).expect("there is room");
+    let batch = run(Some(&token), &["submit", "--batch", "jobs.jsonl"]);
+    batch.failed(15, &["1 job did not end well"]);
+    assert!(batch.stdout.contains("line 3: failed") && batch.stdout.contains("3 completed"), "{batch:#?}");
+    // Who is not known has none of them made, which is not told a million times.
+    std::fs::remove_file(cluster.world.file("jobs.jsonl.results.jsonl")).expect("it is there");
+    run(None, &["submit", "--batch", "jobs.jsonl"]).failed(5, &["the batch is stopped", "ZIPFLEET_TOKEN"]);
 }

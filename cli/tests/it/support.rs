@@ -23,7 +23,7 @@ pub(crate) struct World {
     runs: AtomicU32,
     // The server's task needs the runtime to end, so it goes first.
     _server: Server,
-    runtime: Runtime,
+    _runtime: Runtime,
 }
 
 impl World {
@@ -43,7 +43,14 @@ impl World {
             twin.serve(listener).expect("a bound listener has an address")
         });
         let home = TempDir::new().expect("a directory for temporary files");
-        Self { twin, endpoint: server.endpoint(), home, runs: AtomicU32::new(0), _server: server, runtime }
+        Self {
+            twin,
+            endpoint: server.endpoint(),
+            home,
+            runs: AtomicU32::new(0),
+            _server: server,
+            _runtime: runtime,
+        }
     }
 
     /// The program as a person at a clean machine with the right keys would run it.
@@ -86,11 +93,6 @@ impl World {
     /// A file in the home directory, which is where commands run.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
-    }
-
-    /// Runs something beside the test, until this world ends.
-    pub(crate) fn spawn_task(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.runtime.spawn(task);
     }
 
     /// Starts the program with these arguments.

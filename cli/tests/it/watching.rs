@@ -94,6 +94,24 @@ fn watching_a_coordinator_that_pauses() {
     assert!(ended.stdout.contains(r#""completed""#), "{ended:#?}");
 }
 
+/// As many watch as may.
+#[test]
+fn a_cluster_that_does_not_tell_is_asked() {
+    let cluster = Cluster::new();
+    let made = cluster.json(&["submit", "--wait", "s3://src/p/", "s3://out/a.zip"]);
+    let id = made["id"].as_str().expect("an id");
+    let job = cluster.json(&["status", id]).to_string();
+    let head = "Content-Type: application/json\r\nConnection: close\r\n\r\n";
+    let busy = r#"{"detail": "they watch", "kind": "unavailable", "code": "busy"}"#;
+    let teller = Stranger::who_is_asked(move |asked| match asked.contains("/events") {
+        true => format!("HTTP/1.1 503 Service Unavailable\r\n{head}{busy}"),
+        false => format!("HTTP/1.1 200 OK\r\n{head}{job}"),
+    });
+    let ended = cluster.run(&["watch", id, "--cluster", &teller.url]);
+    ended.succeeded();
+    assert!(ended.stdout.contains("s3://out/a.zip: 20 entries"), "{ended:#?}");
+}
+
 #[test]
 fn who_watches_can_leave() {
     let cluster = Cluster::new();
