@@ -1,11 +1,13 @@
 //! Submitting a job whose sources follow it in lines of their own: a manifest in the request.
 
+use std::time::Duration;
+
 use aws_lc_rs::digest::{Context, SHA256};
 use axum::extract::Request;
 use proto::api::{ProblemCode, Submitted};
 use proto::job::{JobId, JobSpec};
 use proto::location::Source;
-use std::time::Duration;
+use tokio::time::timeout;
 
 use super::Api;
 use super::caller::Caller;
@@ -16,6 +18,17 @@ use crate::spool::SpoolError;
 
 /// Time after which a request may be sent again that was one too many.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
+
+/// How long all lines may take to come: whoever trickles must not keep others out.
+const LINES_LIMIT: Duration = Duration::from_secs(1_800);
+
+fn late() -> Problem {
+    let detail = format!(
+        "the lines did not come within {} minutes: put them into an object in S3, and submit that as a manifest",
+        LINES_LIMIT.as_secs() / 60
+    );
+    Problem::new(ProblemCode::Timeout, detail)
+}
 
 /// Takes in a job whose first line is the job, and each further one the name of an object.
 pub(super) async fn as_lines(api: &Api, caller: &Caller, request: Request) -> Result<Submitted, Problem> {
@@ -28,7 +41,7 @@ pub(super) async fn as_lines(api: &Api, caller: &Caller, request: Request) -> Re
     let (api, id) = (api.clone(), JobId(rand::random()));
     // On its own, because a caller who has gone must not leave a manifest that belongs to no job.
     let work = tokio::spawn(async move {
-        let spooled = spool.finish(id, &within).await?;
+        let spooled = timeout(LINES_LIMIT, spool.finish(id, &within)).await.map_err(|_| late())??;
         request.id = id;
         request.manifest = Some(spooled.location.clone());
         request.spec.sources = vec![Source::Manifest { location: spooled.location, within }];
