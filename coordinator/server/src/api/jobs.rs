@@ -1,5 +1,7 @@
 //! Jobs: all of them page by page, one, and no longer wanting one.
 
+#![expect(unused_qualifications, reason = "utoipa makes them of the parameters")]
+
 use std::time::Duration;
 
 use axum::Json;

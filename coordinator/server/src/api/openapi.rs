@@ -5,6 +5,7 @@ use proto::api::{JobAnswer, JobEvent, JobReport, JobsPage, ManifestLine, Problem
 use proto::timeline::Timeline;
 use proto::view::{JobView, NodeView};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{Modify, OpenApi};
 
 use super::{events, health, jobs, nodes, report, submit};
@@ -52,7 +53,7 @@ pub fn description() -> utoipa::openapi::OpenApi {
         Submitted,
         Timeline
     )),
-    modifiers(&Bearer)
+    modifiers(&Bearer, &Names)
 )]
 struct Description;
 
@@ -65,5 +66,31 @@ impl Modify for Bearer {
         let scheme = scheme.description(Some("Needed when the coordinator runs with --tokens."));
         let components = description.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(scheme.build()));
+    }
+}
+
+/// Names what the variants of enums hold: generators of clients stumble over what has no name.
+struct Names;
+
+impl Modify for Names {
+    fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
+        let components = description.components.get_or_insert_default();
+        let mut named = Vec::new();
+        for (name, schema) in &mut components.schemas {
+            let RefOr::T(Schema::OneOf(one_of)) = schema else { continue };
+            for variant in &mut one_of.items {
+                let RefOr::T(Schema::Object(variant)) = variant else { continue };
+                for (property, content) in &mut variant.properties {
+                    let is_nameless =
+                        matches!(content, RefOr::T(Schema::Object(object)) if !object.properties.is_empty());
+                    if is_nameless {
+                        let name = format!("{name}_{property}");
+                        let reference = RefOr::Ref(Ref::from_schema_name(&name));
+                        named.push((name, std::mem::replace(content, reference)));
+                    }
+                }
+            }
+        }
+        components.schemas.extend(named);
     }
 }

@@ -1,5 +1,7 @@
 //! How a job went: what was archived, and who did what when.
 
+#![expect(unused_qualifications, reason = "utoipa makes them of the parameters")]
+
 use axum::Json;
 use axum::extract::State;
 use proto::api::JobReport;
