@@ -387,7 +387,7 @@ function marks(pen, bar, x, end, y, tall) {
     pen.fillStyle = colour("mark");
     pen.beginPath();
     pen.moveTo(x, y);
-    pen.lineTo(x + tall * 0.8, y + tall / 2);
+    pen.lineTo(x + Math.max(3, Math.min(tall * 0.8, end - x)), y + tall / 2);
     pen.lineTo(x, y + tall);
     pen.fill();
   } else if (bar.origin === "hedge") {

@@ -45,7 +45,8 @@ fn one_look_tells_how_fleet_and_jobs_are() {
     let mut fleet = Fleet::of(3);
     fleet.throttle(&["n1", "n2", "n3"], PACE);
     fleet.throttle(&["n1"], TENTH);
-    fleet.sources(HOSTILE, 60);
+    // Enough for it to go on while it is looked at.
+    fleet.sources(HOSTILE, 120);
     let job = fleet.submit(HOSTILE);
     fleet.has_done(job, 6);
 
