@@ -250,7 +250,7 @@ fn done(Assignment { id, work, .. }: Assignment) -> PartDone {
 }
 
 async fn submit(api: &str) {
-    let client = reqwest::Client::new();
+    let client = reqwest::Client::builder().tls_certs_only([]).build().expect("a client");
     for job in 0..JOBS {
         let spec = JobSpec {
             part_bytes: Some(5 * MIB),

@@ -36,8 +36,8 @@ fn issue(file: &Path, name: &str, is_operator: bool) -> String {
 
 /// Adds lines to the last entry.
 fn add(file: &Path, lines: &str) {
-    let text = std::fs::read_to_string(file).unwrap();
-    std::fs::write(file, format!("{text}{lines}\n")).unwrap();
+    let text = std::fs::read_to_string(file).expect("the file of tokens is there");
+    std::fs::write(file, format!("{text}{lines}\n")).expect("the file of tokens is there");
 }
 
 async fn serving(world: &World, file: &Path) -> Serving {
