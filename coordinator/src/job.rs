@@ -109,10 +109,16 @@ impl Job {
 
     /// Notes what an attempt took.
     pub fn spend(&mut self, effort: Effort) {
-        let Effort { gets, heads, uploads, .. } = effort;
+        let Effort { gets, heads, uploads, received_bytes: bytes_received, .. } = effort;
         let sent = |count: u32| Sent::well(count.into());
         let (get, head, upload_part) = (sent(gets), sent(heads), sent(uploads));
-        self.requests = self.requests.plus(&RequestCounts { get, head, upload_part, ..Default::default() });
+        self.requests = self.requests.plus(&RequestCounts {
+            get,
+            head,
+            upload_part,
+            bytes_received,
+            ..Default::default()
+        });
     }
 
     /// Whether parts may be handed out.

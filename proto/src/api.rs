@@ -161,7 +161,8 @@ pub struct JobReport {
     pub decisions: Vec<Decision>,
     /// Decisions not told, because there were too many.
     pub untold: u64,
-    /// Requests to S3, as far as nodes have told; those of nodes that were lost are not among them.
+    /// Requests to S3, as far as nodes have told: not those of nodes that were lost, nor how many connections they
+    /// opened, which jobs share.
     pub requests: RequestCounts,
     /// What they cost at the prices of S3 Standard in us-east-1, in US dollars.
     pub price_usd: f64,

@@ -17,6 +17,8 @@ pub struct Effort {
     pub heads: u32,
     /// UploadPart requests.
     pub uploads: u32,
+    /// Bytes of objects received.
+    pub received_bytes: u64,
 }
 
 /// A part that is in S3.

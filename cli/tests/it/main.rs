@@ -3,6 +3,7 @@
 mod bad_input;
 mod batches;
 mod browser;
+mod callers;
 mod certs;
 mod cluster;
 mod config;

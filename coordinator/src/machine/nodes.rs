@@ -44,6 +44,9 @@ impl Machine {
                 let is_first =
                     self.jobs.get(&done.id.job).is_some_and(|job| !job.ledger.is_done(done.id.part));
                 self.chart(done.id, if is_first { End::Done } else { End::Dropped }, done.effort);
+                if let Some(job) = self.jobs.get_mut(&done.id.job) {
+                    job.requests.bytes_sent += done.crc.bytes;
+                }
                 self.part_done(node, done);
             }
         }

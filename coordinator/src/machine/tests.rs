@@ -549,7 +549,7 @@ fn what_a_job_took_is_told_when_it_ends() {
     world.event(Event::Spent(JOB, list));
     world.now_ms = 3_000;
     let (node, assignment) = world.held.pop_front().expect("something is in flight");
-    let effort = Effort { worked_ms: 700, gets: 3, heads: 1, uploads: 2 };
+    let effort = Effort { worked_ms: 700, gets: 3, heads: 1, uploads: 2, received_bytes: 9 };
     let failure = Failure::new(FailureKind::Unavailable, "it broke");
     world.report(
         node,
@@ -558,10 +558,7 @@ fn what_a_job_took_is_told_when_it_ends() {
     world.run();
     let counters = *world.machine.counters();
     let ended = world.ended.expect("it has ended");
-    assert_eq!(
-        (ended.requests.list.sent, ended.requests.get.sent, ended.requests.upload_part.sent),
-        (2, 3, 2)
-    );
+    assert_eq!((ended.requests.list.sent, ended.requests.get.sent, ended.requests.bytes_received), (2, 3, 9));
     let bars = &ended.timeline.bars;
     assert_eq!(bars.len() as u64, counters.attempts_granted);
     let failed = bars.iter().find(|bar| bar.end == End::Failed).expect("one failed");

@@ -108,7 +108,7 @@ async fn fill(
     }
     while let Some(frame) = fetched.next().await? {
         region.push(&frame).map_err(|_| Trouble::Size)?;
-        meter.fetched(frame.len() as u64);
+        meter.received(frame.len() as u64);
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use proto_s3::Progress;
 pub(crate) struct Meter {
     began: Instant,
     fetched: AtomicU64,
+    received: AtomicU64,
     upload: Mutex<Progress>,
     gets: AtomicU32,
     heads: AtomicU32,
@@ -24,6 +25,7 @@ impl Meter {
         Self {
             began: Instant::now(),
             fetched: AtomicU64::new(0),
+            received: AtomicU64::new(0),
             upload: Mutex::default(),
             gets: AtomicU32::new(0),
             heads: AtomicU32::new(0),
@@ -48,12 +50,19 @@ impl Meter {
             gets: self.gets.load(Relaxed),
             heads: self.heads.load(Relaxed),
             uploads: self.uploads.load(Relaxed),
+            received_bytes: self.received.load(Relaxed),
         }
     }
 
     /// Notes bytes that are there.
     pub(crate) fn fetched(&self, bytes: u64) {
         self.fetched.fetch_add(bytes, Relaxed);
+    }
+
+    /// Notes bytes that have come from S3.
+    pub(crate) fn received(&self, bytes: u64) {
+        self.received.fetch_add(bytes, Relaxed);
+        self.fetched(bytes);
     }
 
     /// Notes bytes that were there and have to be fetched again.

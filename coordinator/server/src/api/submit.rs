@@ -25,6 +25,9 @@ use crate::roster::{Fingerprint, JobRequest};
 const BODY_LIMIT: Duration = Duration::from_secs(10);
 
 /// Takes a job in: 202 if it is new, 200 if it was submitted before under the same idempotency key.
+///
+/// With `Content-Type: application/x-ndjson` the first line is the job without sources, and each further line names
+/// an object as a line of a manifest does (`ManifestLine`): a million of them, if need be.
 #[utoipa::path(
     post,
     path = "/v1/jobs",

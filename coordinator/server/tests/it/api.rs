@@ -46,7 +46,6 @@ async fn what_is_not_there() {
     let world = World::new().await;
     let serving = Serving::start(&world).await;
     for path in [
-        "/",
         "/v2/jobs",
         "/v1/jobs/0123456789abcdef",
         "/v1/jobs/0123456789abcdef/report",
