@@ -68,7 +68,7 @@ async fn run(speeds: &[u64], policy: Policy) -> (f64, Explanation) {
     let outcome = job.outcome().await;
     let took = since.elapsed().as_secs_f64();
     assert!(matches!(outcome, Outcome::Completed(_)), "{outcome:?}");
-    let told = coordinator.explanation(job.id).await.expect("it is remembered");
+    let told = coordinator.explanation(job.id).await.expect("it runs").expect("it is remembered");
     server.stop().await;
     (took, told)
 }

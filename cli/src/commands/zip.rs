@@ -86,7 +86,7 @@ pub(crate) async fn make(
             _ = look.tick() => {
                 // A coordinator that is sorting a million names answers later; signals must not wait for it.
                 let answer = tokio::time::timeout(LOOK_EVERY, fleet.coordinator.progress(job.id));
-                if let Ok(Some(progress)) = answer.await {
+                if let Ok(Ok(Some(progress))) = answer.await {
                     stage = progress.stage;
                     display.job(&progress, &s3.requests());
                 }
@@ -113,7 +113,7 @@ pub(crate) async fn make(
     display.clear();
     match outcome {
         Outcome::Completed(summary) => {
-            let explanation = fleet.coordinator.explanation(job.id).await;
+            let explanation = fleet.coordinator.explanation(job.id).await.ok().flatten();
             let nodes = explanation.map_or_else(Vec::new, |explanation| explanation.nodes);
             Ok(Made { summary, nodes, requests: s3.requests() })
         }

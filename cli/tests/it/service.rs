@@ -58,7 +58,7 @@ impl Service {
     pub(crate) fn run(&self, request: JobRequest) -> (JobId, Outcome) {
         self.runtime.block_on(async {
             let id = self.coordinator.request(request).await.expect("it makes sense").id;
-            let mut watched = self.coordinator.watch(id).await.flatten().expect("it is known");
+            let mut watched = self.coordinator.watch(id).await.expect("it runs").expect("it is known");
             let ended = watched.wait_for(|sight| sight.view.outcome.is_some()).await.expect("it ends");
             (id, ended.view.outcome.clone().expect("it was just there"))
         })

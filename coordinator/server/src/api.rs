@@ -73,7 +73,7 @@ impl Api {
 
     /// A job that the caller may know of.
     async fn job(&self, caller: &Caller, id: JobId) -> Result<JobView, Problem> {
-        let job = self.coordinator.job(id).await.ok_or_else(Problem::gone)?;
+        let job = self.coordinator.job(id).await?;
         job.filter(|job| caller.may_see(job)).ok_or_else(|| Problem::no_job(id))
     }
 

@@ -45,6 +45,11 @@ pub struct Session {
     pub reports: mpsc::Sender<Report>,
 }
 
+/// The coordinator has ended: nobody is left to be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the coordinator has ended")]
+pub struct Gone;
+
 /// A submitted job.
 #[derive(Debug)]
 pub struct Job {
@@ -125,41 +130,57 @@ impl Coordinator {
     }
 
     /// Asks for a node to finish or hand back what it has, and to leave. `None` when there is no node of that name.
-    pub async fn dismiss(&self, name: &str) -> Option<NodeView> {
+    ///
+    /// # Errors
+    /// When the coordinator is gone.
+    pub async fn dismiss(&self, name: &str) -> Result<Option<NodeView>, Gone> {
         let name = name.to_owned();
-        let (node, view) = self.look(move |state| state.machine.node(&name)).await??;
-        self.tell(Event::Dismissed(node));
-        Some(view)
+        let found = self.look(move |state| state.machine.node(&name)).await?;
+        Ok(found.map(|(node, view)| {
+            self.tell(Event::Dismissed(node));
+            view
+        }))
     }
 
     /// How far a job has come; `None` when it has ended.
-    pub async fn progress(&self, id: JobId) -> Option<Progress> {
-        self.look(move |state| state.machine.progress(id)).await.flatten()
+    ///
+    /// # Errors
+    /// When the coordinator is gone.
+    pub async fn progress(&self, id: JobId) -> Result<Option<Progress>, Gone> {
+        self.look(move |state| state.machine.progress(id)).await
     }
 
     /// A job that has not ended, or is one of the last [`JOBS_REMEMBERED`](proto::limits::JOBS_REMEMBERED) that
-    /// have. The outer `None` when the coordinator is gone.
-    pub async fn job(&self, id: JobId) -> Option<Option<JobView>> {
+    /// have.
+    ///
+    /// # Errors
+    /// When the coordinator is gone.
+    pub async fn job(&self, id: JobId) -> Result<Option<JobView>, Gone> {
         self.look(move |state| state.job(id)).await
     }
 
     /// Jobs submitted before the one of this number that are `wanted`, the last first, as many as are asked for;
-    /// with the number to go on from, if there are more. `None` when the coordinator is gone.
+    /// with the number to go on from, if there are more.
+    ///
+    /// # Errors
+    /// When the coordinator is gone.
     pub async fn jobs_before(
         &self,
         number: u64,
         most: usize,
         wanted: impl Fn(&JobView) -> bool + Send + 'static,
-    ) -> Option<(Vec<JobView>, Option<u64>)> {
+    ) -> Result<(Vec<JobView>, Option<u64>), Gone> {
         self.look(move |state| state.jobs_before(number, most, wanted)).await
     }
 
-    /// A job to be watched until it has ended; what is seen changes about twice a second. The outer `None` when the
-    /// coordinator is gone.
-    pub async fn watch(&self, id: JobId) -> Option<Option<watch::Receiver<Sight>>> {
+    /// A job to be watched until it has ended; what is seen changes about twice a second. `None` when it is forgotten.
+    ///
+    /// # Errors
+    /// When the coordinator is gone.
+    pub async fn watch(&self, id: JobId) -> Result<Option<watch::Receiver<Sight>>, Gone> {
         let (reply, answer) = oneshot::channel();
-        self.actor.cast(Message::Watch(id, reply)).ok()?;
-        answer.await.ok()
+        self.actor.cast(Message::Watch(id, reply)).map_err(|_| Gone)?;
+        answer.await.map_err(|_| Gone)
     }
 
     /// The report of a job that has ended, also of one that is forgotten, as long as it is in the coordinator's
@@ -169,7 +190,7 @@ impl Coordinator {
     /// See [`NoReport`].
     pub async fn report_body(&self, id: JobId) -> Result<ReportBody, NoReport> {
         let look = self.look(move |state| (state.owes_report(id), state.reports())).await;
-        match look.ok_or(NoReport::Gone)? {
+        match look? {
             (true, _) => Err(NoReport::NotReady),
             (false, Some(reports)) => reports.open(id).await,
             (false, None) => Err(NoReport::Unknown),
@@ -177,30 +198,41 @@ impl Coordinator {
     }
 
     /// Why a job went as it did, or has gone so far; `None` when it is forgotten.
-    pub async fn explanation(&self, id: JobId) -> Option<Explanation> {
-        self.look(move |state| state.explanation(id)).await.flatten()
+    ///
+    /// # Errors
+    /// When the coordinator is gone.
+    pub async fn explanation(&self, id: JobId) -> Result<Option<Explanation>, Gone> {
+        self.look(move |state| state.explanation(id)).await
     }
 
-    /// Who worked at what when; `None` when it is forgotten. The outer `None` when the coordinator is gone.
-    pub async fn timeline(&self, id: JobId) -> Option<Option<Timeline>> {
+    /// Who worked at what when; `None` when it is forgotten.
+    ///
+    /// # Errors
+    /// When the coordinator is gone.
+    pub async fn timeline(&self, id: JobId) -> Result<Option<Timeline>, Gone> {
         self.look(move |state| state.timeline(id)).await
     }
 
-    /// What there is to report of a job without its entries; `None` when it is forgotten. The outer `None` when the
-    /// coordinator is gone.
-    pub async fn report(&self, id: JobId) -> Option<Option<JobReport>> {
+    /// What there is to report of a job without its entries; `None` when it is forgotten.
+    ///
+    /// # Errors
+    /// When the coordinator is gone.
+    pub async fn report(&self, id: JobId) -> Result<Option<JobReport>, Gone> {
         self.look(move |state| state.report(id)).await
     }
 
-    /// The nodes there are, by their names; `None` when the coordinator is gone.
-    pub async fn nodes(&self) -> Option<Vec<NodeView>> {
+    /// The nodes there are, by their names.
+    ///
+    /// # Errors
+    /// When the coordinator is gone.
+    pub async fn nodes(&self) -> Result<Vec<NodeView>, Gone> {
         let mut nodes = self.look(|state| state.machine.nodes()).await?;
         nodes.sort_by(|one, other| one.name.cmp(&other.name));
-        Some(nodes)
+        Ok(nodes)
     }
 
-    /// What is counted; `None` when the coordinator is gone.
-    pub(crate) async fn seen(&self) -> Option<Seen> {
+    /// What is counted.
+    pub(crate) async fn seen(&self) -> Result<Seen, Gone> {
         self.look(Seen::of).await
     }
 
@@ -233,15 +265,18 @@ impl Coordinator {
         self.actor.kill();
     }
 
-    /// What `at` sees in the actor's state; `None` when the coordinator is gone.
-    async fn look<T: Send + 'static>(&self, at: impl FnOnce(&State) -> T + Send + 'static) -> Option<T> {
+    /// What `at` sees in the actor's state.
+    async fn look<T: Send + 'static>(
+        &self,
+        at: impl FnOnce(&State) -> T + Send + 'static,
+    ) -> Result<T, Gone> {
         let (reply, answer) = oneshot::channel();
         let look = Message::Look(Box::new(move |state| {
             // Whoever asked may have stopped waiting.
             let _ = reply.send(at(state));
         }));
-        self.actor.cast(look).ok()?;
-        answer.await.ok()
+        self.actor.cast(look).map_err(|_| Gone)?;
+        answer.await.map_err(|_| Gone)
     }
 }
 

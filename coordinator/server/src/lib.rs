@@ -29,7 +29,7 @@ mod writer;
 pub use actor::Refusal;
 pub use api::description;
 pub use create::exists;
-pub use handle::{Coordinator, Job, Session};
+pub use handle::{Coordinator, Gone, Job, Session};
 pub use journal::{Journal, Recovered, StateLocation};
 pub use questions::list_page;
 pub use reports::{NoReport, ReportBody};

@@ -17,7 +17,7 @@ use proto::job::{Stage, Summary};
 use proto::view::{NodeState, NodeView};
 
 use crate::actor::State;
-use crate::handle::Coordinator;
+use crate::handle::{Coordinator, Gone};
 
 /// What the text of [`render`] is, as HTTP calls it.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -26,14 +26,17 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 const TIMES_S: [f64; 14] =
     [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1_800.0, 7_200.0, 43_200.0];
 
-/// All metrics of a coordinator in OpenMetrics' text format; `None` when it is gone.
-pub async fn render(coordinator: &Coordinator) -> Option<String> {
+/// All metrics of a coordinator in OpenMetrics' text format.
+///
+/// # Errors
+/// When it is gone.
+pub async fn render(coordinator: &Coordinator) -> Result<String, Gone> {
     let seen = coordinator.seen().await?;
     let mut registry = Registry::with_prefix("zipfleet");
     registry.register_collector(Box::new(seen));
     let mut text = String::new();
     encode(&mut text, &registry).expect("a String takes whatever is written to it");
-    Some(text)
+    Ok(text)
 }
 
 /// How long the stages of completed jobs took.

@@ -16,6 +16,7 @@ use proto_s3::{Error, Fetched, S3, with_retries};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
+use crate::handle::Gone;
 use crate::journal::StateLocation;
 use crate::writer::Writer;
 
@@ -47,8 +48,8 @@ pub enum NoReport {
     #[error("the report cannot be read: {0}")]
     Unreadable(Failure),
     /// The coordinator is gone.
-    #[error("the coordinator has ended")]
-    Gone,
+    #[error(transparent)]
+    Gone(#[from] Gone),
 }
 
 /// A report that is being read: JSON of a [`JobReport`].

@@ -162,8 +162,10 @@ impl Roster {
     /// Remembers how a job ended, and forgets one that ended long ago.
     pub(crate) fn ended(&mut self, ended: Ended) {
         let Ended { view, explanation, timeline, requests, .. } = ended;
+        // Never one that is not settled: whoever waits for it would not be told.
         while self.remembered.len() >= JOBS_REMEMBERED
-            && let Some(oldest) = self.remembered.pop_back()
+            && let Some(oldest) = self.remembered.iter().rposition(|kept| kept.view.outcome.is_some())
+            && let Some(oldest) = self.remembered.remove(oldest)
         {
             self.forget(oldest.view.id);
         }
@@ -279,4 +281,78 @@ pub(crate) fn report(job: JobView, explanation: Explanation, requests: RequestCo
 /// The decisions that mended something.
 pub(crate) fn problems(explanation: &Explanation) -> Vec<Decision> {
     explanation.decisions.iter().filter(|decision| decision.what.is_problem()).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use coordinator::machine::{Event, Machine};
+    use proto::failure::{Failure, FailureKind};
+    use proto::location::Source;
+
+    fn spec() -> JobSpec {
+        let at = |key: &str| Location { bucket: "b".into(), key: key.into() };
+        JobSpec { owner: Some("web".into()), ..JobSpec::new(vec![Source::Object(at("a"))], at("z")) }
+    }
+
+    /// Ends a job that has barely begun, as the machine does; without its outcome, which is told when it is settled.
+    fn ended(id: JobId) -> (Ended, Outcome) {
+        let mut machine = Machine::default();
+        machine.handle(Event::Submitted(id, spec()), 0);
+        let effects = machine.handle(Event::Cancelled(id), 0);
+        let ended = effects.into_iter().find_map(|effect| match effect {
+            coordinator::machine::Effect::Finish(ended) => Some(*ended),
+            _ => None,
+        });
+        let mut ended = ended.expect("it was cancelled");
+        let outcome = ended.view.outcome.take().expect("it ended");
+        (ended, outcome)
+    }
+
+    #[test]
+    fn jobs_are_forgotten_one_by_one_but_not_before_they_are_settled() {
+        let mut roster = Roster::default();
+        let mut waiting = Vec::new();
+        let count = JOBS_REMEMBERED as u64 + 2;
+        for number in 0..count {
+            let id = JobId(number);
+            let key = Some((format!("key-{number}"), [0; 32]));
+            let (sender, receiver) = oneshot::channel();
+            roster.add(&JobRequest { id, key, ..JobRequest::new(spec()) }, sender);
+            waiting.push(receiver);
+            let (ended, outcome) = ended(id);
+            roster.ended(ended);
+            // The first is the last to be settled.
+            if number > 0 {
+                roster.settle(id, outcome);
+            }
+        }
+        assert_eq!(roster.unsettled_of(Some("web")), 1);
+        assert!(waiting[0].try_recv().is_err(), "it is still waited for");
+        let known: Vec<u64> = (0..count)
+            .filter(|number| roster.known(Some("web"), &format!("key-{number}")).is_some())
+            .collect();
+        assert_eq!(known, [0].into_iter().chain(3..count).collect::<Vec<_>>());
+        let failure = Failure::new(FailureKind::Cancelled, "no longer wanted");
+        roster.settle(JobId(0), Outcome::Failed { failure, left_behind: Vec::new() });
+        assert!(roster.is_settled() && waiting[0].try_recv().is_ok());
+    }
+
+    #[test]
+    fn whoever_watches_is_told_the_end_and_who_comes_later_too() {
+        let mut roster = Roster::default();
+        let id = JobId(1);
+        let (sender, _receiver) = oneshot::channel();
+        roster.add(&JobRequest { id, ..JobRequest::new(spec()) }, sender);
+        let (ended, outcome) = ended(id);
+        let now = Sight { view: ended.view.clone(), problems: Vec::new() };
+        let mut watching = roster.watch(id, now);
+        assert_eq!(roster.watched(), [id]);
+        roster.ended(ended);
+        roster.settle(id, outcome.clone());
+        assert_eq!(watching.borrow_and_update().view.outcome, Some(outcome));
+        assert!(roster.watched().is_empty());
+        let late = roster.sight(id).expect("it is remembered");
+        assert!(roster.watch(id, late).borrow().view.outcome.is_some());
+    }
 }

@@ -57,7 +57,7 @@ pub(crate) async fn events(
         Problem::new(ProblemCode::Busy, detail)
     })?;
     api.job(&caller, id).await?;
-    let watching = api.coordinator.watch(id).await.ok_or_else(Problem::gone)?;
+    let watching = api.coordinator.watch(id).await?;
     let mut watching = watching.ok_or_else(|| Problem::no_job(id))?;
     watching.mark_changed();
     let teller =

@@ -56,7 +56,7 @@ pub(crate) async fn health() -> Json<Health> {
 
 )]
 pub(crate) async fn readiness(State(api): State<Api>) -> Result<Json<Readiness>, Problem> {
-    let nodes = api.coordinator.nodes().await.ok_or_else(Problem::gone)?.len();
+    let nodes = api.coordinator.nodes().await?.len();
     if api.coordinator.is_stopping().await {
         return Err(Problem::unavailable("the coordinator is stopping"));
     }
@@ -65,6 +65,6 @@ pub(crate) async fn readiness(State(api): State<Api>) -> Result<Json<Readiness>,
 
 /// What the coordinator counts, for Prometheus.
 pub(crate) async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse, Problem> {
-    let text = metrics::render(&api.coordinator).await.ok_or_else(Problem::gone)?;
+    let text = metrics::render(&api.coordinator).await?;
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text))
 }

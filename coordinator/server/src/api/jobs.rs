@@ -81,7 +81,7 @@ pub(crate) async fn list(
             && caller.may_see(job)
     };
     let page = api.coordinator.jobs_before(number.unwrap_or(u64::MAX), limit, wanted).await;
-    let (jobs, next) = page.ok_or_else(Problem::gone)?;
+    let (jobs, next) = page?;
     Ok(Json(JobsPage { jobs, next: next.map(|next| next.to_string()) }))
 }
 
@@ -146,7 +146,7 @@ pub(crate) async fn cancel(
 ) -> Result<(StatusCode, Json<JobView>), Problem> {
     api.job(&caller, id).await?;
     api.coordinator.cancel(id);
-    let watching = api.coordinator.watch(id).await.ok_or_else(Problem::gone)?;
+    let watching = api.coordinator.watch(id).await?;
     let mut watching = watching.ok_or_else(|| Problem::no_job(id))?;
     let ended = watching.wait_for(|sight| sight.view.outcome.is_some());
     let has_ended = matches!(tokio::time::timeout(CANCEL_LIMIT, ended).await, Ok(Ok(_)));

@@ -21,7 +21,7 @@ use super::problem::Problem;
     security(("token" = []), ()),
 )]
 pub(crate) async fn list(State(api): State<Api>) -> Result<Json<Vec<NodeView>>, Problem> {
-    Ok(Json(api.coordinator.nodes().await.ok_or_else(Problem::gone)?))
+    Ok(Json(api.coordinator.nodes().await?))
 }
 
 /// For operators: has a node finish or hand back what it has, and leave.
@@ -41,7 +41,7 @@ pub(crate) async fn drain(
     State(api): State<Api>,
     Path(name): Path<String>,
 ) -> Result<(StatusCode, Json<NodeView>), Problem> {
-    let view = api.coordinator.dismiss(&name).await;
+    let view = api.coordinator.dismiss(&name).await?;
     let view = view.ok_or_else(|| Problem::not_found(format!("there is no node `{name}`")))?;
     Ok((StatusCode::ACCEPTED, Json(view)))
 }

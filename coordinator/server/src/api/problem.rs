@@ -10,6 +10,7 @@ use proto::failure::{Failure, FailureKind};
 use proto::job::JobId;
 
 use crate::actor::Refusal;
+use crate::handle::Gone;
 
 /// Something is wrong with a request, or with us.
 #[derive(Debug)]
@@ -46,14 +47,15 @@ impl Problem {
         Self::new(ProblemCode::Unavailable, detail)
     }
 
-    /// The coordinator is not there to be asked.
-    pub(crate) fn gone() -> Self {
-        Self::unavailable("the coordinator has ended")
-    }
-
     /// The same, to be tried again after a while.
     pub(crate) fn retry_after(self, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..self }
+    }
+}
+
+impl From<Gone> for Problem {
+    fn from(gone: Gone) -> Self {
+        Self::unavailable(gone.to_string())
     }
 }
 

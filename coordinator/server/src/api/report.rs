@@ -53,7 +53,7 @@ pub(crate) async fn report(
     Named(id): Named,
     Asked(WhatOfReport { entries }): Asked<WhatOfReport>,
 ) -> Result<Response, Problem> {
-    let report = api.coordinator.report(id).await.ok_or_else(Problem::gone)?;
+    let report = api.coordinator.report(id).await?;
     if report.as_ref().is_some_and(|report| !caller.may_see(&report.job)) {
         return Err(Problem::no_job(id));
     }
@@ -77,7 +77,7 @@ fn no_report(id: JobId, error: &NoReport) -> Problem {
         NoReport::NotReady => Problem::new(ProblemCode::NotReady, error.to_string()).retry_after(SOON),
         NoReport::Unknown => Problem::no_job(id),
         NoReport::Unreadable(_) => Problem::unavailable(error.to_string()),
-        NoReport::Gone => Problem::gone(),
+        NoReport::Gone(gone) => (*gone).into(),
     }
 }
 
@@ -114,6 +114,6 @@ pub(crate) async fn timeline(
     Named(id): Named,
 ) -> Result<Json<Timeline>, Problem> {
     api.job(&caller, id).await?;
-    let timeline = api.coordinator.timeline(id).await.ok_or_else(Problem::gone)?;
+    let timeline = api.coordinator.timeline(id).await?;
     timeline.map(Json).ok_or_else(|| Problem::no_job(id))
 }

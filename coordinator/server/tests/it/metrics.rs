@@ -149,7 +149,7 @@ async fn what_was_done_is_what_is_counted() {
     }
     assert!((took - summary.total_ms as f64 / 1e3).abs() < 1e-6, "{took}");
     coordinator.stop().await;
-    assert!(metrics::render(&coordinator).await.is_none());
+    assert!(metrics::render(&coordinator).await.is_err());
 }
 
 #[tokio::test]

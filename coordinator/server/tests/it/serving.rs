@@ -168,8 +168,8 @@ async fn in_one_process_nothing_is_recorded_and_jobs_are_remembered() {
     let outcome = job.outcome().await;
     let JobView { outcome: remembered, .. } = coordinator.job(job.id).await.unwrap().unwrap();
     assert_eq!(remembered, Some(outcome));
-    assert_eq!(coordinator.explanation(job.id).await.unwrap().job, job.id);
-    assert_eq!(coordinator.progress(job.id).await, None);
+    assert_eq!(coordinator.explanation(job.id).await.unwrap().unwrap().job, job.id);
+    assert_eq!(coordinator.progress(job.id).await.unwrap(), None);
     assert_eq!(world.twin.requests().get("PutObject"), None);
 
     coordinator.stop().await;
