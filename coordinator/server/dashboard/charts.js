@@ -41,12 +41,11 @@ export function fresh(canvas) {
 export function nice(number, base = 1) {
   const power = 10 ** Math.floor(Math.log10(Math.max(number / base, 1e-9)));
   const steps = [1, 2, 5, 10].find((step) => step * power * base >= number * 0.9999) * power;
-  // 1000 MiB would be told as 0.98 GiB.
-  return (steps === 1000 && base >= 1024 ? 1024 : steps) * base;
+  return steps * base;
 }
 
 /** Least at the top of such a chart: what is next to nothing is not to look like much. */
-const LEAST = 1 << 20;
+const LEAST = 1e6;
 
 /**
  * A quantity over time: `points` of `[when, how much]`, drawn from `from` to `to`. `label` writes a quantity, `ticks`

@@ -1,17 +1,17 @@
 // Numbers and names as people read them, and the few ways in which they get onto the page: all of them as text.
 
 const whole = new Intl.NumberFormat("en");
-const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
 // What would hide, reorder or break a line: names come from anybody.
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
 export const count = (number) => whole.format(number);
 
-/** Bytes with three digits: 7.50 GiB. */
+/** Bytes with three digits, as the command line tells them: 7.50 GB. */
 export function bytes(number) {
   let unit = 0;
   while (number >= 999.5 && unit < UNITS.length - 1) {
-    number /= 1024;
+    number /= 1000;
     unit += 1;
   }
   return `${unit === 0 ? Math.round(number) : digits(number)} ${UNITS[unit]}`;
@@ -181,5 +181,5 @@ export function median(numbers) {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** The unit that `number` of bytes would be told in: 1, 1024, 1024² and so on. */
-export const byteUnit = (number) => 1024 ** Math.max(0, Math.floor(Math.log(Math.max(1, number)) / Math.log(1024)));
+/** The unit that `number` of bytes would be told in: 1, 1000, 1000² and so on. */
+export const byteUnit = (number) => 1000 ** Math.max(0, Math.floor(Math.log(Math.max(1, number)) / Math.log(1000) + 1e-9));

@@ -79,7 +79,7 @@ fn shows_the_fleet(browser: &mut Browser, job: JobId) {
     assert_eq!(shown, format!("s3://out/{HOSTILE}.zip"));
     let link = browser.see("document.querySelector('#jobs tbody a').getAttribute('href')");
     assert_eq!(link, format!("#/jobs/{job}"));
-    browser.until("/^[\\d.]+ .iB\\/s$/.test(document.getElementById('pace-now').innerText)");
+    browser.until("/^[\\d.]+ .?B\\/s$/.test(document.getElementById('pace-now').innerText)");
     browser.until("/slow/.test(document.getElementById('node-states').innerText)");
     keep(browser, "fleet");
     assert_eq!(browser.see(IS_TOO_WIDE), false);
