@@ -16,6 +16,9 @@ pub struct Tally {
     settled: u64,
 }
 
+/// One in so many bytes of a part is left as long as S3 has not answered for it.
+const UNANSWERED_SHARE: u64 = 4;
+
 /// How far an attempt has come, in bytes.
 #[derive(Debug)]
 struct Moved {
@@ -62,10 +65,13 @@ impl Tally {
         (self.settled + held) / 2
     }
 
-    /// Bytes still to be moved of all that is held.
+    /// Bytes still to be moved of all that is held. What the network has taken has not arrived: until S3 has answered,
+    /// some of a part is left, or one that hangs at its end would be taken for one that is about to be done.
     #[must_use]
     pub fn left_bytes(&self) -> u64 {
-        let left = |moved: &Moved| 2 * moved.size - moved.fetched - moved.uploaded;
+        let left = |moved: &Moved| {
+            (2 * moved.size - moved.fetched - moved.uploaded).max(moved.size / UNANSWERED_SHARE)
+        };
         self.held.values().map(left).sum::<u64>().div_ceil(2)
     }
 }
@@ -93,6 +99,7 @@ mod tests {
         tally.note(id(1), 20, 0);
         assert_eq!(tally.moved_bytes(), 30, "what is fetched again counts once");
         tally.note(id(1), 100, 100);
+        assert_eq!(tally.left_bytes(), 13 + 50, "it has not been answered");
         tally.release(id(1));
         assert_eq!((tally.moved_bytes(), tally.left_bytes()), (100, 50));
         tally.release(id(2));

@@ -9,9 +9,9 @@ use aws_lc_rs::digest::{Context, SHA256};
 use bytes::{Bytes, BytesMut};
 use proto::api::Submission;
 use proto::failure::{Failure, FailureKind};
-use proto::job::JobId;
+use proto::job::{JobId, JobSpec};
 use proto::limits::{GIB, MANIFEST_BYTES_MAX, MANIFEST_LINE_BYTES_MAX, SPOOL_SILENCE_MS, SPOOLS_MAX};
-use proto::location::Location;
+use proto::location::{Location, Source};
 use proto_s3::S3;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -85,6 +85,26 @@ impl Spools {
     #[must_use]
     pub fn new(s3: S3, state: StateLocation) -> Self {
         Self { s3, state, turns: Arc::new(Semaphore::new(SPOOLS_MAX)) }
+    }
+
+    /// Refuses a job that reads or writes what belongs to the coordinator: records, reports and manifests, some of
+    /// them other callers'.
+    ///
+    /// # Errors
+    /// When it does.
+    pub(crate) fn refuse_state(&self, spec: &JobSpec) -> Result<(), SpoolError> {
+        let StateLocation { bucket, prefix } = &self.state;
+        let is_ours = |at_bucket: &str, at: &str| at_bucket == bucket && at.starts_with(prefix);
+        let reads = |source: &Source| match source {
+            Source::Prefix { bucket, prefix } => is_ours(bucket, prefix),
+            Source::Object(at) | Source::Manifest { location: at, .. } => is_ours(&at.bucket, &at.key),
+        };
+        let destination = &spec.destination;
+        if is_ours(&destination.bucket, &destination.key) || spec.sources.iter().any(reads) {
+            let message = format!("{} belongs to the coordinator: choose another place", self.state);
+            return Err(SpoolError::Forbidden(message));
+        }
+        Ok(())
     }
 
     /// Reads the first line of a request, which is the job without sources.

@@ -136,20 +136,19 @@ fn a_coordinator_that_is_killed_while_the_upload_is_being_created() {
 fn a_coordinator_that_is_killed_during_a_batch() {
     let mut fleet = Fleet::of(2);
     let names: Vec<String> = (0..6).map(|i| format!("job-{i}")).collect();
-    names.iter().for_each(|name| fleet.sources(name, 2));
-    fleet.throttle(&NAMES, PACE / 4);
+    names.iter().for_each(|name| fleet.sources(name, 4));
+    fleet.throttle(&NAMES, PACE);
     let line = |name: &String| {
         let (from, to) = (format!("s3://src/{name}/"), format!("s3://out/{name}.zip"));
         serde_json::json!({ "sources": [from], "destination": to }).to_string()
     };
     let lines: Vec<String> = names.iter().map(line).collect();
     std::fs::write(fleet.world.file("jobs.jsonl"), lines.join("\n")).expect("there is room");
-    let batch = fleet.world.start(fleet.tell(&["submit", "--batch", "jobs.jsonl", "--concurrency", "3"]));
+    let batch = fleet.world.start(fleet.tell(&["submit", "--batch", "jobs.jsonl", "--concurrency", "1"]));
     until("one is done", || batch.stdout().contains('\n'));
     // A coordinator killed just when it creates an upload can only name it: that is another test's.
-    until("every upload holds something", || {
-        let uploads = fleet.world.twin.uploads();
-        uploads.len() == 3 && uploads.iter().all(|upload| !upload.parts.is_empty())
+    until("the next one's upload holds something", || {
+        fleet.world.twin.uploads().iter().any(|upload| !upload.parts.is_empty())
     });
     fleet.kill_coordinator();
     fleet.start_coordinator();

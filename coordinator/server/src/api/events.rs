@@ -102,6 +102,8 @@ impl Teller {
 
     fn look(&mut self) {
         let Sight { view, problems } = self.watching.borrow_and_update().clone();
+        // An id that was never given out must not keep problems back.
+        self.told = self.told.min(problems.len());
         for problem in problems.into_iter().skip(self.told) {
             self.told += 1;
             self.tell(&JobEvent::Problem(problem));

@@ -76,6 +76,10 @@ async fn as_json(api: &Api, caller: &Caller, request: Request) -> Result<Submitt
     // As long as it takes room.
     let _room = room(api, request.headers())?;
     let body = body(request).await?;
+    // An array would be read too, its items as the fields in their order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(Problem::bad_job("this is no job: a job is a JSON object"));
+    }
     let submission = serde_json::from_slice::<Submission>(&body);
     let submission = submission.map_err(|error| Problem::bad_job(format!("this is no job: {error}")))?;
     let spec = submission.spec().map_err(|error| Problem::bad_job(error.to_string()))?;
@@ -92,6 +96,7 @@ pub(crate) fn job_request(
 ) -> Result<JobRequest, Problem> {
     let key = submission.idempotency_key.as_deref().map(checked_key).transpose()?;
     caller.check(&mut spec)?;
+    api.spools.refuse_state(&spec)?;
     let callback = submission
         .callback
         .as_deref()
