@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::world::{Serving, World, answer, job, options, pause, problem};
+use crate::world::{STATE, Serving, World, answer, job, options, pause, problem};
 
 fn keyed(destination: &str, key: &str) -> Value {
     let mut job = job(destination);
@@ -136,5 +136,36 @@ async fn a_trace_that_makes_no_sense_is_ignored() {
         let (status, body) = answer(request.json(&job(&format!("{number}.zip")))).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{body}");
     }
+    serving.stop().await.unwrap();
+}
+
+/// Reports and manifests of others are there.
+#[tokio::test]
+async fn what_is_the_coordinators_own_is_neither_read_nor_written_by_jobs() {
+    let world = World::new().await;
+    let serving = Serving::start(&world).await;
+    for (field, value) in [
+        ("destination", json!(format!("s3://{STATE}/here/uploads/x"))),
+        ("sources", json!([format!("s3://{STATE}/here/reports/")])),
+        ("sources", json!([format!("s3://{STATE}/here/x")])),
+        ("sources", json!([{ "manifest": format!("s3://{STATE}/here/manifests/x") }])),
+    ] {
+        let mut job = job("a.zip");
+        job[field] = value;
+        problem(&serving.submit(&job).await, StatusCode::FORBIDDEN, "forbidden");
+    }
+    let mut beside = job("a.zip");
+    beside["destination"] = json!(format!("s3://{STATE}/hereafter/a.zip"));
+    assert_eq!(serving.submit(&beside).await.0, StatusCode::ACCEPTED);
+    serving.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_is_an_object_and_not_a_list_of_its_fields() {
+    let world = World::new().await;
+    let serving = Serving::start(&world).await;
+    let list =
+        json!([["s3://in/"], "s3://out/a.zip", [], [], null, false, null, "fail", "normal", "k", null]);
+    problem(&serving.submit(&list).await, StatusCode::BAD_REQUEST, "bad_job");
     serving.stop().await.unwrap();
 }
