@@ -53,9 +53,17 @@ impl Caller {
         self.0.as_ref().map(|token| token.jobs_max)
     }
 
-    /// What they may read: addresses of which each object's must begin with one; anything if there are none.
-    pub(crate) fn may_read(&self) -> &[String] {
-        self.0.as_ref().map_or(&[], |token| &token.read)
+    /// What they may read: addresses of which each object's must begin with one; anything if there are none. Refuses
+    /// a token that may read nothing, which would look the same.
+    pub(crate) fn may_read(&self) -> Result<&[String], Problem> {
+        match &self.0 {
+            None => Ok(&[]),
+            Some(token) if token.read.is_empty() => {
+                let detail = format!("token `{}` may read nothing, so it can archive nothing", token.name);
+                Err(Problem::new(ProblemCode::Forbidden, detail))
+            }
+            Some(token) => Ok(&token.read),
+        }
     }
 
     /// Refuses a job that reads or writes where they may not; makes it theirs, and has its manifests name nothing else

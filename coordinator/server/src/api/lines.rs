@@ -37,7 +37,7 @@ pub(super) async fn as_lines(api: &Api, caller: &Caller, request: Request) -> Re
     let spec = spool.submission.spec().map_err(|error| Problem::bad_job(error.to_string()))?;
     // Before all the lines are read: whoever may not write there need not send them.
     let mut request = job_request(api, caller, &spool.submission, JobSpec { trace, ..spec })?;
-    let within = caller.may_read().to_vec();
+    let within = caller.may_read()?.to_vec();
     let (api, id) = (api.clone(), JobId(rand::random()));
     // On its own, because a caller who has gone must not leave a manifest that belongs to no job.
     let work = tokio::spawn(async move {

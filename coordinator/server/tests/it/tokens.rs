@@ -238,3 +238,29 @@ fn entries_that_make_no_sense_are_refused() {
     assert!(again.issue(&dir.file()).is_err());
     assert_eq!(std::fs::read_to_string(dir.file()).unwrap(), good);
 }
+
+/// A token that may read nothing must not be taken for one that may read anything.
+#[tokio::test]
+async fn lines_name_only_what_their_token_may_read() {
+    let (world, dir) = (World::new().await, Dir::new());
+    let reader = issue(&dir.file(), "web", false);
+    let writer = NewToken {
+        name: "drop".into(),
+        read: Vec::new(),
+        write: vec!["s3://archives".into()],
+        is_operator: false,
+    };
+    let writer = writer.issue(&dir.file()).expect("it is made");
+    let serving = serving(&world, &dir.file()).await;
+    for (secret, key) in [(&reader, "private/a"), (&writer, "in/a"), (&writer, "private/a")] {
+        let lines = format!(
+            "{}\n{}\n",
+            json!({ "destination": "s3://archives/a.zip" }),
+            json!({ "bucket": "sources", "key": key })
+        );
+        let request = serving.request(Method::POST, "/v1/jobs").bearer_auth(secret);
+        let request = request.header("content-type", "application/x-ndjson").body(lines);
+        problem(&answer(request).await, StatusCode::FORBIDDEN, "forbidden");
+    }
+    serving.stop().await.unwrap();
+}
