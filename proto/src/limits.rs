@@ -104,7 +104,7 @@ pub const NODES_MAX_DEFAULT: usize = 2_000;
 pub const JOBS_RUNNING_DEFAULT: usize = 16;
 /// Jobs waiting to begin unless told otherwise.
 pub const JOBS_WAITING_DEFAULT: usize = 1_000;
-/// Ended jobs whose reports are kept.
+/// Ended jobs that are remembered. Their reports are kept in S3, however many.
 pub const JOBS_REMEMBERED: usize = 1_000;
 /// Decisions kept of one job for its report; the rest is counted.
 pub const DECISIONS_MAX: usize = 500;
@@ -193,6 +193,10 @@ pub const CALLBACK_ATTEMPTS_MAX: u32 = 8;
 pub const CALLBACK_BACKOFF_MS: u64 = 2_000;
 /// Time a receiver has to answer a callback, in milliseconds.
 pub const CALLBACK_ANSWER_MS: u64 = 10_000;
+/// Time from a job's end in which its callback is delivered or given up, all waiting included, in milliseconds.
+pub const CALLBACK_WITHIN_MS: u64 = 900_000;
+/// Callbacks not yet delivered; those beyond are given up at once.
+pub const CALLBACKS_PENDING_MAX: usize = 10_000;
 /// Callbacks on their way at the same time.
 pub const CALLBACKS_AT_ONCE: usize = 32;
 /// Callbacks on their way to one host: who never answers must not hold up those for others.

@@ -8,8 +8,8 @@ use aws_lc_rs::hmac;
 use bytes::Bytes;
 use proto::job::JobId;
 use proto::limits::{
-    CALLBACK_ANSWER_MS, CALLBACK_ATTEMPTS_MAX, CALLBACK_BACKOFF_MS, CALLBACKS_AT_ONCE,
-    CALLBACKS_AT_ONCE_PER_HOST,
+    CALLBACK_ANSWER_MS, CALLBACK_ATTEMPTS_MAX, CALLBACK_BACKOFF_MS, CALLBACK_WITHIN_MS, CALLBACKS_AT_ONCE,
+    CALLBACKS_AT_ONCE_PER_HOST, CALLBACKS_PENDING_MAX,
 };
 use proto::view::JobView;
 use reqwest::header::CONTENT_TYPE;
@@ -26,8 +26,11 @@ pub(crate) struct Callbacks {
     /// Made for the first of them: without certificates of authorities on this machine there can be none.
     client: Arc<OnceLock<Result<Client, String>>>,
     turns: Arc<Semaphore>,
+    /// One for each that may be pending.
+    room: Arc<Semaphore>,
     hosts: Arc<Mutex<BTreeMap<String, Arc<Semaphore>>>>,
     first_wait: Duration,
+    within: Duration,
     /// Whether the coordinator is about to end, so that there is one more attempt at each and no more.
     stopping: watch::Receiver<bool>,
 }
@@ -37,15 +40,22 @@ impl Callbacks {
         Self {
             client: Arc::default(),
             turns: Arc::new(Semaphore::new(CALLBACKS_AT_ONCE)),
+            room: Arc::new(Semaphore::new(CALLBACKS_PENDING_MAX)),
             hosts: Arc::default(),
             first_wait: Duration::from_millis(CALLBACK_BACKOFF_MS),
+            within: Duration::from_millis(CALLBACK_WITHIN_MS),
             stopping,
         }
     }
 
     /// Tells how a job ended, until that is acknowledged or was tried often enough.
     pub(crate) async fn deliver(self, job: JobView, target: CallbackTarget) {
-        let (id, mut stopping) = (job.id, self.stopping.clone());
+        let within = self.within;
+        let (id, mut stopping, room) = (job.id, self.stopping.clone(), Arc::clone(&self.room));
+        let Ok(_room) = room.try_acquire() else {
+            tracing::warn!(job = %id, "its callback is given up: as many wait as may");
+            return;
+        };
         // Time for an attempt under way and for one more, but not for those of others to the same host.
         let is_late = async {
             if stopping.wait_for(|is_stopping| *is_stopping).await.is_ok() {
@@ -54,6 +64,9 @@ impl Callbacks {
         };
         tokio::select! {
             () = self.insist(job, target) => {}
+            () = tokio::time::sleep(within) => {
+                tracing::warn!(job = %id, "its callback is given up: its receiver takes them too slowly");
+            }
             () = is_late => tracing::warn!(job = %id, "its callback is given up, because the coordinator ends"),
         }
     }

@@ -249,9 +249,9 @@ impl Coordinator {
         self.look(State::is_stopping).await.unwrap_or(true)
     }
 
-    /// Whether all jobs have ended and nothing of them is left.
+    /// Whether all jobs have ended and nothing of their uploads is left; reports and callbacks may be on their way.
     pub(crate) async fn is_settled(&self) -> bool {
-        self.look(|state| state.is_settled()).await.unwrap_or(true)
+        self.look(|state| state.roster.is_settled()).await.unwrap_or(true)
     }
 
     /// Waits until the coordinator has ended: stopped, or failed by a defect.

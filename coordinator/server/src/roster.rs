@@ -50,9 +50,9 @@ impl JobRequest {
 #[derive(Clone, PartialEq, Eq)]
 pub struct CallbackTarget {
     /// Where to POST.
-    pub url: String,
+    pub(crate) url: String,
     /// What to sign it with.
-    pub key: Arc<[u8]>,
+    pub(crate) key: Arc<[u8]>,
 }
 
 impl CallbackTarget {

@@ -151,7 +151,7 @@ pub async fn serve(
         biased;
         has_stopped = async {
             stop.await;
-            // It may be late only because it still tells how its jobs ended.
+            // It may be late only because it still tells how its jobs ended, or writes their reports.
             timeout(stop_within, coordinator.stop()).await.is_ok() || coordinator.is_settled().await
         } => if has_stopped { Ok(()) } else { Err(ServeError::StoppedLate(state)) },
         () = coordinator.ended() => Err(ServeError::Failed("its actor ended".to_owned())),

@@ -122,7 +122,10 @@ impl State {
     ) {
         self.errands += 1;
         aside(myself, async move {
-            work.await;
+            // No job waits for it, so no job is to end with it.
+            if let Err(error) = tokio::spawn(work).await {
+                tracing::error!(%error, "what followed a job's end failed, report this");
+            }
             done.into_iter().chain([Message::ErrandDone]).collect()
         });
     }

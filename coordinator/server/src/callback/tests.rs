@@ -197,3 +197,27 @@ fn there_is_no_callback_to_what_is_no_address() {
     assert!(CallbackTarget::new(format!("https://example.com/{}", "x".repeat(2_048)), KEY.into()).is_err());
     assert!(CallbackTarget::new("https://example.com:8443/done?for=us".into(), KEY.into()).is_ok());
 }
+
+/// A receiver that keeps all of its turns must not have callbacks wait for ever.
+#[tokio::test]
+async fn what_waits_too_long_is_given_up() {
+    let (callbacks, _stop) = callbacks(Duration::from_secs(1));
+    let of_host = callbacks.of_host("127.0.0.1:9");
+    let _all = of_host.acquire_many(CALLBACKS_AT_ONCE_PER_HOST as u32).await.expect("it is never closed");
+    let callbacks = Callbacks { within: Duration::from_millis(20), ..callbacks };
+    // Otherwise it would never come back.
+    callbacks.deliver(job(), target(SocketAddr::from(([127, 0, 0, 1], 9)))).await;
+}
+
+#[tokio::test]
+async fn only_so_many_wait() {
+    let (address, mut got) = receiver(&[TAKEN]).await;
+    let (callbacks, _stop) = callbacks(Duration::from_secs(1));
+    let room = Arc::clone(&callbacks.room);
+    let all = room.acquire_many(CALLBACKS_PENDING_MAX as u32).await.expect("it is never closed");
+    callbacks.clone().deliver(job(), target(address)).await;
+    assert!(got.try_recv().is_err(), "it is given up at once");
+    drop(all);
+    callbacks.deliver(job(), target(address)).await;
+    assert!(got.recv().await.is_some());
+}
