@@ -8,9 +8,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use proto::api::{JobAnswer, JobsPage, ProblemCode};
+use proto::failure::S3ErrorKind;
 use proto::job::Outcome;
 use proto::limits::{PAGE_JOBS_DEFAULT, PAGE_JOBS_MAX, URL_SECONDS_MAX};
 use proto::view::{JobState, JobView};
+use proto_s3::with_retries;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -110,8 +112,8 @@ pub(crate) async fn one(
         let detail = format!("`url_seconds` is from 1 to {URL_SECONDS_MAX}, not {seconds}");
         return Err(Problem::bad_request(detail));
     }
-    match &job.outcome {
-        Some(Outcome::Completed(_)) => {}
+    let etag = match &job.outcome {
+        Some(Outcome::Completed(summary)) => &summary.etag,
         Some(Outcome::Failed { .. }) => {
             return Err(Problem::not_found(format!("job {id} came to nothing: there is no archive")));
         }
@@ -119,6 +121,20 @@ pub(crate) async fn one(
             let detail = format!("job {id} has not ended: there is no archive yet");
             return Err(Problem::new(ProblemCode::NotReady, detail));
         }
+    };
+    // What else is there now may be another's.
+    let head = with_retries(async || api.s3.head(&job.destination).await).await;
+    let is_there = match head {
+        Ok(head) => head.etag.to_string() == *etag,
+        Err(error) if error.kind() == S3ErrorKind::NoSuchKey => false,
+        Err(error) => return Err(Problem::unavailable(format!("no URL can be signed: {error}"))),
+    };
+    if !is_there {
+        let detail = format!(
+            "the archive of job {id} is no longer at {}: it was replaced or deleted",
+            job.destination
+        );
+        return Err(Problem::not_found(detail));
     }
     let url = api.s3.presigned_url(&job.destination, Duration::from_secs(seconds)).await;
     let url = url.map_err(|error| Problem::unavailable(format!("no URL can be signed: {error}")))?;
