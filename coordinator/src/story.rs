@@ -16,6 +16,8 @@ const RECENT: usize = 32;
 pub struct Story {
     shares: BTreeMap<String, NodeShare>,
     decisions: Vec<Decision>,
+    /// How many of them are problems, which have room of their own: on a restless fleet steals would use up all.
+    problems: usize,
     untold: u64,
 }
 
@@ -35,7 +37,10 @@ impl Story {
         if recent.any(|last| is_more_of(&mut last.what, &what)) {
             return;
         }
-        if self.decisions.len() < DECISIONS_MAX {
+        let is_problem = what.is_problem();
+        let alike = if is_problem { self.problems } else { self.decisions.len() - self.problems };
+        if alike < DECISIONS_MAX {
+            self.problems += usize::from(is_problem);
             self.decisions.push(Decision { at_ms, what });
         } else {
             self.untold += 1;
@@ -94,5 +99,11 @@ mod tests {
         }
         let explanation = story.explain(JobId(1));
         assert_eq!((explanation.decisions.len(), explanation.untold), (DECISIONS_MAX, 3));
+        for _ in 0..=DECISIONS_MAX {
+            story.tell(9_000, What::Lost { node: "n".into(), attempts: 1 });
+        }
+        let explanation = story.explain(JobId(1));
+        let problems = explanation.decisions.iter().filter(|decision| decision.what.is_problem()).count();
+        assert_eq!((problems, explanation.untold), (DECISIONS_MAX, 4), "problems have room of their own");
     }
 }
