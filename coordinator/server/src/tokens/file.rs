@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use proto::limits::{SUBMISSIONS_PER_MINUTE_DEFAULT, TOKEN_JOBS_DEFAULT, TOKENS_FILE_BYTES_MAX, TOKENS_MAX};
-use proto::location::printable;
+use proto::location::{parse_source, printable};
 use serde::{Deserialize, Serialize};
 
 use super::{Token, TokensError};
@@ -129,10 +129,12 @@ fn digest_from(hex: &str) -> Result<[u8; 32], String> {
 
 /// What addresses begin with. One that names only a bucket ends where the bucket's name does.
 fn prefixes(texts: Vec<String>) -> Result<Vec<String>, String> {
-    let prefixes = texts.into_iter().map(|text| match text.strip_prefix("s3://") {
-        Some(rest) if rest.contains('/') && !rest.starts_with('/') => Ok(text),
-        Some(rest) if !rest.is_empty() && !rest.contains('/') => Ok(format!("{text}/")),
-        _ => Err(format!("`{}` is no beginning of addresses: write s3://BUCKET/PREFIX", printable(&text))),
+    let prefixes = texts.into_iter().map(|text| match parse_source(&text) {
+        Ok(source) if text == format!("s3://{}", source.bucket()) => Ok(format!("{text}/")),
+        Ok(_) => Ok(text),
+        Err(_) => {
+            Err(format!("`{}` is no beginning of addresses: write s3://BUCKET/PREFIX", printable(&text)))
+        }
     });
     prefixes.collect()
 }
@@ -186,4 +188,26 @@ impl NewToken {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_that_is_a_bucket_ends_where_its_name_does() {
+        let arn = "s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/mine";
+        for (text, prefix) in [
+            ("s3://photos".to_owned(), "s3://photos/".to_owned()),
+            ("s3://photos/".into(), "s3://photos/".into()),
+            ("s3://photos/20".into(), "s3://photos/20".into()),
+            (arn.into(), format!("{arn}/")),
+            (format!("{arn}/2026/"), format!("{arn}/2026/")),
+        ] {
+            assert_eq!(prefixes(vec![text.clone()]), Ok(vec![prefix]), "{text}");
+        }
+        for text in ["", "photos/", "s3://", "s3:///photos"] {
+            assert!(prefixes(vec![text.into()]).is_err(), "{text}");
+        }
+    }
 }
