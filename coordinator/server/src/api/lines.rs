@@ -19,13 +19,14 @@ use crate::spool::SpoolError;
 /// Time after which a request may be sent again that was one too many.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
-/// How long all lines may take to come: whoever trickles must not keep others out.
+/// How long the first line may take to come, and then all others: whoever trickles must not keep others out.
+const FIRST_LINE_LIMIT: Duration = Duration::from_secs(10);
 const LINES_LIMIT: Duration = Duration::from_secs(1_800);
 
-fn late() -> Problem {
+fn late(what: &str, limit: Duration) -> Problem {
     let detail = format!(
-        "the lines did not come within {} minutes: put them into an object in S3, and submit that as a manifest",
-        LINES_LIMIT.as_secs() / 60
+        "{what} did not come within {} s: put the lines into an object in S3, and submit that as a manifest",
+        limit.as_secs()
     );
     Problem::new(ProblemCode::Timeout, detail)
 }
@@ -33,7 +34,8 @@ fn late() -> Problem {
 /// Takes in a job whose first line is the job, and each further one the name of an object.
 pub(super) async fn as_lines(api: &Api, caller: &Caller, request: Request) -> Result<Submitted, Problem> {
     let trace = trace(request.headers());
-    let spool = api.spools.begin(request.into_body().into_data_stream()).await?;
+    let first = api.spools.begin(request.into_body().into_data_stream());
+    let spool = timeout(FIRST_LINE_LIMIT, first).await.map_err(|_| late("the job", FIRST_LINE_LIMIT))??;
     let spec = spool.submission.spec().map_err(|error| Problem::bad_job(error.to_string()))?;
     // Before all the lines are read: whoever may not write there need not send them.
     let mut request = job_request(api, caller, &spool.submission, JobSpec { trace, ..spec })?;
@@ -41,7 +43,9 @@ pub(super) async fn as_lines(api: &Api, caller: &Caller, request: Request) -> Re
     let (api, id) = (api.clone(), JobId(rand::random()));
     // On its own, because a caller who has gone must not leave a manifest that belongs to no job.
     let work = tokio::spawn(async move {
-        let spooled = timeout(LINES_LIMIT, spool.finish(id, &within)).await.map_err(|_| late())??;
+        let spooled = timeout(LINES_LIMIT, spool.finish(id, &within))
+            .await
+            .map_err(|_| late("the lines", LINES_LIMIT))??;
         request.id = id;
         request.manifest = Some(spooled.location.clone());
         request.spec.sources = vec![Source::Manifest { location: spooled.location, within }];
