@@ -215,6 +215,8 @@ impl Machine {
 
     /// Takes in an event; `now_ms` is the time in milliseconds of any clock that does not go back.
     pub fn handle(&mut self, event: Event, now_ms: u64) -> Vec<Effect> {
+        // A clock that goes back would make times negative.
+        let now_ms = now_ms.max(self.now_ms);
         self.now_ms = now_ms;
         match event {
             Event::Submitted(id, spec) => self.submit(id, spec),
