@@ -106,7 +106,9 @@ pub const JOBS_RUNNING_DEFAULT: usize = 16;
 pub const JOBS_WAITING_DEFAULT: usize = 1_000;
 /// Ended jobs that are remembered. Their reports are kept in S3, however many.
 pub const JOBS_REMEMBERED: usize = 1_000;
-/// Decisions kept of one job for its report; the rest is counted.
+/// Idempotency keys that are known, whether or not their jobs are still remembered.
+pub const KEYS_REMEMBERED: usize = 100_000;
+/// Decisions kept of one job for its report, and as many that mended problems; the rest is counted.
 pub const DECISIONS_MAX: usize = 500;
 /// Attempts kept of one job for its timeline; the rest is counted.
 pub const BARS_MAX: usize = 20_000;

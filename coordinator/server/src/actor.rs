@@ -341,7 +341,7 @@ impl State {
                 let outcome = Outcome::Failed { failure: failure.clone(), left_behind: Vec::new() };
                 self.spans.remove(&id);
                 self.roster.settle(id, outcome);
-                self.roster.forget(id);
+                self.roster.refuse(id);
                 Err(Refusal::Job(failure))
             }
         }

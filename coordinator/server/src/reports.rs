@@ -25,7 +25,7 @@ const HEAD: &[u8] = b"{\"job\":";
 /// What a report without entries ends in.
 const TAIL: &str = "]}";
 /// Entries are put into words until there are so many bytes of them.
-const BATCH_BYTES: usize = 64 << 10;
+const BUFFER_BYTES: usize = 64 << 10;
 
 /// Where reports are.
 #[derive(Clone, Debug)]
@@ -92,21 +92,21 @@ impl Reports {
         let text = text.strip_suffix(TAIL).expect("its entries are the last, and there are none yet");
         writer.write(text.as_bytes()).await?;
         if let Some(Archive { plan, crc32 }) = &archive {
-            let mut batch = Vec::new();
+            let mut buffer = Vec::new();
             for (index, (entry, crc32)) in plan.entries.iter().zip(crc32).enumerate() {
                 if index > 0 {
-                    batch.push(b',');
+                    buffer.push(b',');
                 }
                 let entry = told(entry, plan.bucket(&entry.object), *crc32);
-                serde_json::to_writer(&mut batch, &entry).expect("an entry can be told in JSON");
-                if batch.len() >= BATCH_BYTES {
-                    writer.write(&batch).await?;
-                    batch.clear();
+                serde_json::to_writer(&mut buffer, &entry).expect("an entry can be told in JSON");
+                if buffer.len() >= BUFFER_BYTES {
+                    writer.write(&buffer).await?;
+                    buffer.clear();
                     // Between two parts nothing else would let others have their turn.
                     tokio::task::yield_now().await;
                 }
             }
-            writer.write(&batch).await?;
+            writer.write(&buffer).await?;
         }
         writer.write(TAIL.as_bytes()).await?;
         writer.finish().await

@@ -8,7 +8,7 @@ use proto::api::JobReport;
 use proto::explain::{Decision, Explanation};
 use proto::failure::{Failure, FailureKind};
 use proto::job::{JobId, JobSpec, Outcome};
-use proto::limits::{BARS_REMEMBERED, CALLBACK_URL_BYTES_MAX, JOBS_REMEMBERED};
+use proto::limits::{BARS_REMEMBERED, CALLBACK_URL_BYTES_MAX, JOBS_REMEMBERED, KEYS_REMEMBERED};
 use proto::location::Location;
 use proto::requests::RequestCounts;
 use proto::timeline::Timeline;
@@ -103,18 +103,23 @@ pub(crate) struct Card {
     pub(crate) manifest: Option<Location>,
     /// Jobs are numbered as they are submitted.
     number: u64,
-    key: Option<String>,
     /// Who waits for it; none once it is settled.
     waiting: Option<oneshot::Sender<Outcome>>,
     watched: Option<watch::Sender<Sight>>,
 }
+
+/// An idempotency key, which is its owner's alone.
+type OwnKey = (Option<String>, String);
 
 /// All jobs that have not been forgotten.
 #[derive(Default)]
 pub(crate) struct Roster {
     cards: BTreeMap<JobId, Card>,
     numbers: BTreeMap<u64, JobId>,
-    keys: BTreeMap<(Option<String>, String), (JobId, Fingerprint)>,
+    /// They outlive what is remembered of their jobs: whoever retries may do so minutes later.
+    keys: BTreeMap<OwnKey, (JobId, Fingerprint)>,
+    /// The same, the oldest first.
+    keys_by_age: VecDeque<OwnKey>,
     unsettled: BTreeMap<Option<String>, usize>,
     /// The last that ended first.
     remembered: VecDeque<Kept>,
@@ -139,7 +144,7 @@ impl Roster {
         self.submitted += 1;
         self.numbers.insert(self.submitted, *id);
         if let Some((key, fingerprint)) = key {
-            self.keys.insert((owner.clone(), key.clone()), (*id, *fingerprint));
+            self.add_key((owner.clone(), key.clone()), (*id, *fingerprint));
         }
         *self.unsettled.entry(owner.clone()).or_default() += 1;
         let card = Card {
@@ -147,11 +152,30 @@ impl Roster {
             callback: callback.clone(),
             manifest: manifest.clone(),
             number: self.submitted,
-            key: key.as_ref().map(|(key, _)| key.clone()),
             waiting: Some(waiting),
             watched: None,
         };
         self.cards.insert(*id, card);
+    }
+
+    fn add_key(&mut self, key: OwnKey, job: (JobId, Fingerprint)) {
+        if self.keys.len() >= KEYS_REMEMBERED
+            && let Some(oldest) = self.keys_by_age.pop_front()
+        {
+            self.keys.remove(&oldest);
+        }
+        self.keys_by_age.push_back(key.clone());
+        self.keys.insert(key, job);
+    }
+
+    /// Lets go of a job that was just taken in and proved to be none: it may be submitted again under the same key.
+    pub(crate) fn refuse(&mut self, id: JobId) {
+        if self.keys_by_age.back().is_some_and(|key| self.keys.get(key).is_some_and(|(job, _)| *job == id))
+            && let Some(key) = self.keys_by_age.pop_back()
+        {
+            self.keys.remove(&key);
+        }
+        self.forget(id);
     }
 
     /// Whether all jobs are settled.
@@ -174,7 +198,8 @@ impl Roster {
         for kept in &mut self.remembered {
             bars += kept.timeline.bars.len();
             if bars > BARS_REMEMBERED {
-                kept.timeline = Timeline::default();
+                let unshown = kept.timeline.unshown + kept.timeline.bars.len() as u64;
+                kept.timeline = Timeline { unshown, ..Timeline::default() };
             }
         }
     }
@@ -201,12 +226,9 @@ impl Roster {
         }
     }
 
-    /// Lets go of a job that never was one, or that ended long ago.
-    pub(crate) fn forget(&mut self, id: JobId) {
-        let Some(card) = self.cards.remove(&id) else { return };
-        self.numbers.remove(&card.number);
-        if let Some(key) = card.key {
-            self.keys.remove(&(card.owner, key));
+    fn forget(&mut self, id: JobId) {
+        if let Some(card) = self.cards.remove(&id) {
+            self.numbers.remove(&card.number);
         }
     }
 
@@ -332,10 +354,27 @@ mod tests {
         let known: Vec<u64> = (0..count)
             .filter(|number| roster.known(Some("web"), &format!("key-{number}")).is_some())
             .collect();
-        assert_eq!(known, [0].into_iter().chain(3..count).collect::<Vec<_>>());
+        assert_eq!(known, (0..count).collect::<Vec<_>>(), "keys outlive what is remembered of their jobs");
+        assert!(roster.kept(JobId(0)).is_some() && roster.kept(JobId(1)).is_none());
         let failure = Failure::new(FailureKind::Cancelled, "no longer wanted");
         roster.settle(JobId(0), Outcome::Failed { failure, left_behind: Vec::new() });
         assert!(roster.is_settled() && waiting[0].try_recv().is_ok());
+    }
+
+    #[test]
+    fn keys_are_forgotten_the_oldest_first_and_at_once_when_a_job_is_refused() {
+        let mut roster = Roster::default();
+        for number in 0..=KEYS_REMEMBERED as u64 {
+            roster.add_key((None, number.to_string()), (JobId(number), [0; 32]));
+        }
+        assert!(roster.known(None, "0").is_none() && roster.known(None, "1").is_some());
+        assert!(roster.keys.len() == KEYS_REMEMBERED && roster.keys_by_age.len() == KEYS_REMEMBERED);
+        let (sender, _receiver) = oneshot::channel();
+        let key = Some(("again".to_owned(), [0; 32]));
+        roster.add(&JobRequest { key, ..JobRequest::new(spec()) }, sender);
+        let (id, _) = roster.known(Some("web"), "again").expect("it was just taken in");
+        roster.refuse(id);
+        assert!(roster.known(Some("web"), "again").is_none());
     }
 
     #[test]
