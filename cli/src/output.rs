@@ -35,6 +35,11 @@ impl Voice {
         !self.quiet
     }
 
+    /// Whether results are told at all.
+    pub(crate) fn tells_results(self) -> bool {
+        self.json || !self.quiet
+    }
+
     /// A line of talk.
     pub(crate) fn say(self, line: &str) {
         if self.speaks() {

@@ -132,11 +132,13 @@ impl Results {
         if met < done {
             return None;
         }
-        let key = match &job.idempotency_key {
-            Some(own) => own.clone(),
-            None => format!("{}-{fingerprint}-{met}", self.batch),
-        };
-        Some(if failed == 0 { key } else { format!("{key}-{failed}") })
+        let batch = &self.batch;
+        Some(match &job.idempotency_key {
+            Some(own) if failed == 0 => own.clone(),
+            None if failed == 0 => format!("{batch}-{fingerprint}-{met}"),
+            // Not made of its own key, which may be as long as keys may be, or become another line's.
+            _ => format!("{batch}-{fingerprint}-{met}-{failed}"),
+        })
     }
 
     /// Writes down how a job ended.
@@ -240,6 +242,21 @@ mod tests {
             assert_eq!(again[2], first[2]);
             assert_ne!(again[3], first[3]);
         }
+    }
+
+    /// However long a key of one's own is, and whatever others are called.
+    #[test]
+    fn a_job_with_a_key_of_its_own_gets_a_fit_one_when_it_has_failed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("results.jsonl");
+        let own = "k".repeat(200);
+        let job = Submission { idempotency_key: Some(own.clone()), ..job("s3://out/1") };
+        let mut results = Results::at(&path).expect("it is new");
+        assert_eq!(results.meet(&job, Fingerprint::of(&job)), Some(own.clone()));
+        results.add(&ended(&job, JobState::Failed)).expect("there is room");
+        drop(results);
+        let again = Results::at(&path).expect("it is ours").meet(&job, Fingerprint::of(&job));
+        assert!(again.is_some_and(|key| key.len() <= 200 && !key.starts_with(&own)));
     }
 
     #[test]

@@ -11,6 +11,9 @@ use crate::output::Voice;
 
 pub(super) fn run(command: TokensCommand, voice: Voice) -> Result<ExitCode, Failure> {
     let TokensCommand::New(NewTokenArgs { name, read, write, operator, file }) = command;
+    if !voice.tells_results() {
+        return Err(usage("a token is shown once, when it is made: leave --quiet out, or add --json"));
+    }
     let new = NewToken { name: name.clone(), read, write, is_operator: operator };
     let secret = new.issue(&file).map_err(|error| usage(error.to_string()))?;
     voice.say(&format!(

@@ -76,6 +76,8 @@ fn guarded() -> (Cluster, String) {
     let issue = ["certs", "issue", "--dir", "certs", "--name", "coordinator", "--role", "coordinator"];
     world.zipfleet(&[&issue[..], &["--host", "127.0.0.1"]].concat()).succeeded();
     let new = ["tokens", "new", "--name", "mine", "--read", "s3://src/", "--write", "s3://out/mine/"];
+    // It would be lost.
+    world.zipfleet(&[&new[..], &["--quiet"]].concat()).failed(2, &["--quiet"]);
     let token = world.zipfleet(&new);
     token.succeeded();
     let entries = std::fs::read_to_string(world.file("tokens.toml")).expect("it was just written");

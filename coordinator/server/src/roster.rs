@@ -289,7 +289,11 @@ impl Roster {
 impl Kept {
     /// The report, without its entries.
     pub(crate) fn report(&self) -> JobReport {
-        report(self.view.clone(), self.explanation.clone(), self.requests)
+        let report = report(self.view.clone(), self.explanation.clone(), self.requests);
+        match &self.view.outcome {
+            Some(Outcome::Completed(summary)) => JobReport { skipped: summary.skipped.clone(), ..report },
+            _ => report,
+        }
     }
 }
 
