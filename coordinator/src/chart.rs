@@ -6,25 +6,31 @@ use proto::batch::AttemptId;
 use proto::limits::BARS_MAX;
 use proto::timeline::{Bar, End, Origin, Timeline};
 
+use crate::scheduler::NodeId;
+
 /// What is remembered of a job's attempts.
 #[derive(Debug, Default)]
 pub struct Chart {
     nodes: Vec<String>,
-    rows: BTreeMap<String, u32>,
+    rows: BTreeMap<NodeId, u32>,
     open: BTreeMap<AttemptId, Bar>,
     ended: Vec<Bar>,
     unshown: u64,
 }
 
 impl Chart {
-    /// Notes an attempt granted `at_ms` milliseconds after the job was submitted.
-    pub fn granted(&mut self, attempt: AttemptId, node: &str, origin: Origin, at_ms: u64) {
-        let row = match self.rows.get(node) {
+    /// Notes an attempt granted to the node of this name `at_ms` milliseconds after the job was submitted.
+    pub fn granted(&mut self, attempt: AttemptId, node: NodeId, name: &str, origin: Origin, at_ms: u64) {
+        let row = match self.rows.get(&node) {
             Some(row) => *row,
             None => {
-                let row = self.nodes.len() as u32;
-                self.nodes.push(node.to_owned());
-                self.rows.insert(node.to_owned(), row);
+                // One that has come back is the same to whoever looks.
+                let known = self.nodes.iter().position(|known| known == name);
+                let row = known.unwrap_or(self.nodes.len()) as u32;
+                if known.is_none() {
+                    self.nodes.push(name.to_owned());
+                }
+                self.rows.insert(node, row);
                 row
             }
         };
@@ -81,9 +87,9 @@ mod tests {
     fn an_attempt_is_a_bar_in_its_nodes_row() {
         let id = |part, attempt| AttemptId { job: JobId(1), part: PartNumber(part), attempt };
         let mut chart = Chart::default();
-        chart.granted(id(1, 1), "a", Origin::Granted, 100);
-        chart.granted(id(2, 1), "b", Origin::Stolen, 200);
-        chart.granted(id(1, 2), "b", Origin::Hedge, 300);
+        chart.granted(id(1, 1), NodeId(7), "a", Origin::Granted, 100);
+        chart.granted(id(2, 1), NodeId(8), "b", Origin::Stolen, 200);
+        chart.granted(id(1, 2), NodeId(9), "b", Origin::Hedge, 300);
         chart.ended(id(1, 2), End::Done, 50, 400);
         // A node's clock may run fast: nothing begins before it was granted.
         chart.ended(id(1, 1), End::Dropped, 5_000, 410);

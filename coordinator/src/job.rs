@@ -9,7 +9,7 @@ use proto::job::{JobId, JobSpec, Progress, Stage, Summary};
 use proto::limits::{EXAMPLES_MAX, part_cost_bytes};
 use proto::part::Effort;
 use proto::plan::{Part, PartNumber, PartWork};
-use proto::requests::{RequestCounts, Sent};
+use proto::requests::RequestCounts;
 use proto::view::{JobState, JobView};
 
 use crate::chart::Chart;
@@ -109,16 +109,11 @@ impl Job {
 
     /// Notes what an attempt took.
     pub fn spend(&mut self, effort: Effort) {
-        let Effort { gets, heads, uploads, received_bytes: bytes_received, .. } = effort;
-        let sent = |count: u32| Sent::well(count.into());
-        let (get, head, upload_part) = (sent(gets), sent(heads), sent(uploads));
-        self.requests = self.requests.plus(&RequestCounts {
-            get,
-            head,
-            upload_part,
-            bytes_received,
-            ..Default::default()
-        });
+        let RequestCounts { get, head, upload_part, bytes_received, .. } = &mut self.requests;
+        get.sent += u64::from(effort.gets);
+        head.sent += u64::from(effort.heads);
+        upload_part.sent += u64::from(effort.uploads);
+        *bytes_received = bytes_received.saturating_add(effort.received_bytes);
     }
 
     /// Whether parts may be handed out.

@@ -45,7 +45,8 @@ impl Machine {
                     self.jobs.get(&done.id.job).is_some_and(|job| !job.ledger.is_done(done.id.part));
                 self.chart(done.id, if is_first { End::Done } else { End::Dropped }, done.effort);
                 if let Some(job) = self.jobs.get_mut(&done.id.job) {
-                    job.requests.bytes_sent += done.crc.bytes;
+                    // What a node says may be any number.
+                    job.requests.bytes_sent = job.requests.bytes_sent.saturating_add(done.crc.bytes);
                 }
                 self.part_done(node, done);
             }
@@ -66,7 +67,10 @@ impl Machine {
         let Some(heard) = self.heard.get_mut(&node) else { return };
         let now = Heard { at_ms: self.now_ms, requests: vitals.requests };
         let Heard { at_ms: since_ms, requests: before } = std::mem::replace(heard, now);
-        self.counters.requests = self.counters.requests.plus(&vitals.requests.since(&before));
+        // Many reports come while all requests are still under way.
+        if vitals.requests != before {
+            self.counters.requests = self.counters.requests.plus(&vitals.requests.since(&before));
+        }
         let throttled = std::mem::take(&mut vitals.throttled);
         self.governor.heard(node, throttled, since_ms, self.scheduler.at_work(), self.now_ms);
         let queued = self.scheduler.heard(node, vitals, self.now_ms);

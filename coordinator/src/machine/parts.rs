@@ -194,7 +194,8 @@ impl Machine {
             (Ok(_), _) => return None,
         };
         let attempt = AttemptId { job: id, part: PartNumber::from_index(index), attempt: number };
-        job.chart.granted(attempt, self.scheduler.name(node), origin, self.now_ms - job.submitted_ms);
+        let name = self.scheduler.name(node);
+        job.chart.granted(attempt, node, name, origin, self.now_ms - job.submitted_ms);
         let trace = job.spec.trace;
         self.scheduler.grant(node, attempt, cost_bytes, self.now_ms);
         self.count_grant(origin);
