@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::explain::{Decision, NodeShare};
 use crate::failure::FailureKind;
-use crate::job::{JobId, JobSpec, Priority, Progress, UnsafeNames};
+use crate::job::{Goal, JobId, JobSpec, Priority, Progress, UnsafeNames};
 use crate::location::{Location, LocationError, Source, SourceText};
 use crate::requests::RequestCounts;
 use crate::view::JobView;
@@ -34,6 +34,9 @@ pub struct Submission {
     /// Size aimed at for every part, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_bytes: Option<u64>,
+    /// What to go for where it is one or the other.
+    #[serde(default)]
+    pub goal: Goal,
     /// What to do with keys that no reader could extract safely.
     #[serde(default)]
     pub unsafe_names: UnsafeNames,
@@ -60,6 +63,7 @@ impl Submission {
             strip_prefix: spec.strip_prefix.clone(),
             no_overwrite: spec.no_overwrite,
             part_bytes: spec.part_bytes,
+            goal: spec.goal,
             unsafe_names: spec.unsafe_names,
             priority: spec.priority,
             idempotency_key: None,
@@ -81,6 +85,7 @@ impl Submission {
             strip_prefix: self.strip_prefix.clone(),
             no_overwrite: self.no_overwrite,
             part_bytes: self.part_bytes,
+            goal: self.goal,
             unsafe_names: self.unsafe_names,
             priority: self.priority,
             owner: None,

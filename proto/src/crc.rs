@@ -32,6 +32,17 @@ impl Crc {
         Self::known(crc32fast::hash(bytes), bytes.len() as u64)
     }
 
+    /// The CRC of what follows `head` in this stretch, which begins with it; of CRC-32 only.
+    ///
+    /// # Panics
+    /// When `head` is longer than this stretch.
+    #[must_use]
+    pub fn after(self, head: Self) -> Self {
+        let bytes = self.bytes.checked_sub(head.bytes).expect("a stretch begins with its head");
+        // Joining is linear: the head's CRC, moved over the rest, and the rest's are added without carry.
+        Self::known(self.value ^ head.then(Self::known(0, bytes)).value, bytes)
+    }
+
     /// The CRC of this stretch followed by `next`; of both kinds if both stretches have both.
     #[must_use]
     pub fn then(self, next: Self) -> Self {
@@ -54,7 +65,7 @@ impl Crc {
 }
 
 /// Which checksum of a whole object S3 stores. One of type COMPOSITE says nothing of the object's bytes: it
-/// is the checksum of its parts' checksums, and counts as none.
+/// is the checksum of its parts' checksums, and is never compared. But those can be asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StoredKind {
     /// None that says anything of the object's bytes.
@@ -64,6 +75,8 @@ pub enum StoredKind {
     Crc32,
     /// Its CRC-64/NVME, which S3 computes by itself when the client sends nothing.
     Crc64Nvme,
+    /// The CRC-32 of each of the parts it was uploaded in, to be asked for and joined.
+    Crc32OfParts,
 }
 
 impl StoredKind {
@@ -72,7 +85,7 @@ impl StoredKind {
     #[must_use]
     pub fn is_compared(self, is_encrypted: bool) -> bool {
         match self {
-            Self::None => false,
+            Self::None | Self::Crc32OfParts => false,
             Self::Crc32 => true,
             Self::Crc64Nvme => !is_encrypted,
         }
@@ -169,6 +182,7 @@ mod tests {
             prop_assert_eq!(Crc::of(first).then(Crc::of(second)), Crc::of(&bytes));
             let joined = both(first).then(both(second));
             prop_assert_eq!(joined, both(&bytes));
+            prop_assert_eq!(Crc::of(&bytes).after(Crc::of(first)), Crc::of(second));
             // One stretch without the second kind leaves the whole without it.
             if !first.is_empty() && !second.is_empty() {
                 prop_assert_eq!(joined.value, Crc::of(first).then(both(second)).value);

@@ -78,6 +78,32 @@ impl FromStr for UnsafeNames {
     }
 }
 
+/// What to go for where it is one or the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Goal {
+    /// The archive as soon as possible, whatever requests cost.
+    #[default]
+    Speed,
+    /// A little slower, if that saves much.
+    Balanced,
+    /// As cheap as possible, however long it takes.
+    Price,
+}
+
+impl FromStr for Goal {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "speed" => Ok(Self::Speed),
+            "balanced" => Ok(Self::Balanced),
+            "price" => Ok(Self::Price),
+            _ => Err(format!("`{text}` is none of speed, balanced, price")),
+        }
+    }
+}
+
 /// How much of the fleet a job gets while others want it too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -172,6 +198,8 @@ pub struct JobSpec {
     pub no_overwrite: bool,
     /// Size aimed at for every part, in bytes; `None` lets it grow with the archive.
     pub part_bytes: Option<u64>,
+    /// What to go for.
+    pub goal: Goal,
     /// What to do with unsafe names.
     pub unsafe_names: UnsafeNames,
     /// How much of the fleet it gets while others want it too.
@@ -194,6 +222,7 @@ impl JobSpec {
             strip_prefix: None,
             no_overwrite: false,
             part_bytes: None,
+            goal: Goal::default(),
             unsafe_names: UnsafeNames::default(),
             priority: Priority::default(),
             owner: None,

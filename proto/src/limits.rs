@@ -5,6 +5,15 @@ pub const MIB: u64 = 1 << 20;
 /// One gibibyte, in bytes.
 pub const GIB: u64 = 1 << 30;
 
+/// Longest stretch of an object that one request copies, in bytes (S3: "Copying objects"): as much as a part may have.
+pub const COPY_BYTES_MAX: u64 = PART_BYTES_MAX;
+/// Size aimed at for a copied part for speed, in bytes: S3 copies 75-80 MB/s per request, as many as there are
+/// (facts of awslabs/aws-c-s3#288), and smaller ones no longer end sooner.
+pub const COPY_BYTES_DEFAULT: u64 = 128 * MIB;
+/// What a copy costs a node, in bytes: a request in flight without a body.
+pub const COPY_COST_BYTES: u64 = 256 << 10;
+/// Copies a node has in flight at a time: they take none of its bandwidth, only S3's time.
+pub const COPIES_AT_ONCE: usize = 128;
 /// Smallest size of any part but the last, in bytes (S3: "Multipart upload limits").
 pub const PART_BYTES_MIN: u64 = 5 * MIB;
 /// Largest size of a part, in bytes (S3: "Multipart upload limits").

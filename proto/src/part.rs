@@ -15,10 +15,18 @@ pub struct Effort {
     pub gets: u32,
     /// HeadObject requests.
     pub heads: u32,
+    /// GetObjectAttributes requests.
+    pub attributes: u32,
     /// UploadPart requests.
     pub uploads: u32,
+    /// UploadPartCopy requests.
+    pub copies: u32,
+    /// Copies whose answer did not tell the CRC-32 of what was copied.
+    pub copies_untold: u32,
     /// Bytes of objects received.
     pub received_bytes: u64,
+    /// Bytes that S3 copied.
+    pub copied_bytes: u64,
 }
 
 /// A part that is in S3.

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::archive::zip::{EntryHeader, local_header_len};
 use crate::crc::{Crc, StoredKind};
+use crate::limits::{COPY_COST_BYTES, part_cost_bytes};
 use crate::listing::SourceObject;
 
 /// A part's number in its upload, from 1.
@@ -85,11 +86,22 @@ impl Entry {
     }
 }
 
+/// How a part's bytes come into the upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Through a node, which fetches, assembles and uploads them.
+    Streamed,
+    /// From the object by S3 itself: only for a part that holds nothing but one entry's data.
+    Copied,
+}
+
 /// One part of the multipart upload; its number is its position in the plan, from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// The stretch of the archive it holds.
     pub bytes: Range<u64>,
+    /// How they get there.
+    pub way: Way,
     /// The entries whose local headers lie in it. Empty for a part that holds nothing but data of an
     /// entry begun in an earlier part.
     pub headers: Range<u32>,
@@ -102,6 +114,15 @@ impl Part {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.bytes.end - self.bytes.start
+    }
+
+    /// What it costs a node while it is made, in bytes of memory.
+    #[must_use]
+    pub fn cost_bytes(&self) -> u64 {
+        match self.way {
+            Way::Streamed => part_cost_bytes(self.size(), self.headers.len()),
+            Way::Copied => COPY_COST_BYTES,
+        }
     }
 }
 
@@ -177,6 +198,24 @@ pub enum Piece {
         /// The range, in bytes from the start of the object; never empty.
         range: Range<u64>,
     },
+    /// The same, but copied by S3: then it is the part's only piece.
+    Copy {
+        /// Which of the part's bodies.
+        body: u32,
+        /// The range, in bytes from the start of the object; never empty.
+        range: Range<u64>,
+    },
+}
+
+impl Piece {
+    /// How many bytes of the part it stands for. A range that runs backwards, as only a defect makes it, has none.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Literal { bytes, .. } => bytes.len() as u64,
+            Self::Fetch { range, .. } | Self::Copy { range, .. } => range.end.saturating_sub(range.start),
+        }
+    }
 }
 
 /// One entry's data within one part.
@@ -215,8 +254,27 @@ impl PartWork {
     pub fn literal_bytes(&self) -> u64 {
         let literal = |piece: &Piece| match piece {
             Piece::Literal { bytes, .. } => bytes.len() as u64,
-            Piece::Fetch { .. } => 0,
+            Piece::Fetch { .. } | Piece::Copy { .. } => 0,
         };
         self.pieces.iter().map(literal).sum()
+    }
+
+    /// The range that S3 is to copy, and of which body, if that is how the part is made.
+    #[must_use]
+    pub fn copied(&self) -> Option<(&Body, &Range<u64>)> {
+        match self.pieces.as_slice() {
+            [Piece::Copy { body, range }] => Some((self.bodies.get(*body as usize)?, range)),
+            _ => None,
+        }
+    }
+
+    /// What it costs a node while it is made, in bytes of memory. It is also what counts as moved and left to move: a
+    /// copy moves nothing through the node, but takes a place among its requests.
+    #[must_use]
+    pub fn cost_bytes(&self) -> u64 {
+        match self.copied() {
+            Some(_) => COPY_COST_BYTES,
+            None => part_cost_bytes(self.bytes, self.bodies.len()),
+        }
     }
 }

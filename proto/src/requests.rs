@@ -5,9 +5,9 @@ use utoipa::ToSchema;
 
 /// US dollars for one PUT, COPY, POST or LIST request to S3 Standard in us-east-1
 /// (<https://aws.amazon.com/s3/pricing/>, "Requests & data retrievals", 2026).
-const WRITE_OR_LIST_USD: f64 = 0.005 / 1_000.0;
+pub const WRITE_OR_LIST_USD: f64 = 0.005 / 1_000.0;
 /// US dollars for one GET or HEAD request, same source.
-const READ_USD: f64 = 0.0004 / 1_000.0;
+pub const READ_USD: f64 = 0.0004 / 1_000.0;
 
 /// Requests that S3 limits together: each bucket takes about 5,500 reads and 3,500 writes a second for each of
 /// its prefixes at first (S3: "Performance design patterns").
@@ -56,10 +56,14 @@ pub struct RequestCounts {
     pub head: Sent,
     /// GetObject requests.
     pub get: Sent,
+    /// GetObjectAttributes requests.
+    pub attributes: Sent,
     /// CreateMultipartUpload requests.
     pub create: Sent,
     /// UploadPart requests.
     pub upload_part: Sent,
+    /// UploadPartCopy requests.
+    pub copy: Sent,
     /// CompleteMultipartUpload requests.
     pub complete: Sent,
     /// AbortMultipartUpload requests, which are free.
@@ -76,6 +80,8 @@ pub struct RequestCounts {
     pub bytes_received: u64,
     /// Bytes of parts that S3 has confirmed.
     pub bytes_sent: u64,
+    /// Bytes that S3 copied by itself.
+    pub bytes_copied: u64,
 }
 
 impl RequestCounts {
@@ -87,13 +93,15 @@ impl RequestCounts {
 
     /// Each kind under S3's name for its operations.
     #[must_use]
-    pub fn kinds(&self) -> [(&'static str, Sent); 10] {
+    pub fn kinds(&self) -> [(&'static str, Sent); 12] {
         [
             ("ListObjectsV2", self.list),
             ("HeadObject", self.head),
             ("GetObject", self.get),
+            ("GetObjectAttributes", self.attributes),
             ("CreateMultipartUpload", self.create),
             ("UploadPart", self.upload_part),
+            ("UploadPartCopy", self.copy),
             ("CompleteMultipartUpload", self.complete),
             ("AbortMultipartUpload", self.abort),
             ("ListParts", self.list_other),
@@ -120,8 +128,10 @@ impl RequestCounts {
             list: each(self.list, other.list),
             head: each(self.head, other.head),
             get: each(self.get, other.get),
+            attributes: each(self.attributes, other.attributes),
             create: each(self.create, other.create),
             upload_part: each(self.upload_part, other.upload_part),
+            copy: each(self.copy, other.copy),
             complete: each(self.complete, other.complete),
             abort: each(self.abort, other.abort),
             list_other: each(self.list_other, other.list_other),
@@ -130,6 +140,7 @@ impl RequestCounts {
             connections_opened: with(self.connections_opened, other.connections_opened),
             bytes_received: with(self.bytes_received, other.bytes_received),
             bytes_sent: with(self.bytes_sent, other.bytes_sent),
+            bytes_copied: with(self.bytes_copied, other.bytes_copied),
         }
     }
 
@@ -138,9 +149,9 @@ impl RequestCounts {
     #[must_use]
     pub fn price_usd(&self) -> f64 {
         let sum = |kinds: &[Sent]| kinds.iter().map(|kind| kind.sent as f64).sum::<f64>();
-        let multipart = [self.create, self.upload_part, self.complete];
+        let multipart = [self.create, self.upload_part, self.copy, self.complete];
         let others = [self.list, self.list_other, self.put];
-        (sum(&multipart) + sum(&others)) * WRITE_OR_LIST_USD + sum(&[self.head, self.get]) * READ_USD
+        (sum(&multipart) + sum(&others)) * WRITE_OR_LIST_USD + sum(&[self.head, self.get, self.attributes]) * READ_USD
     }
 }
 

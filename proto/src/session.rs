@@ -15,7 +15,7 @@ use crate::requests::RequestClass;
 
 /// Versions of this protocol that this build speaks, the oldest and the newest. The layout of a message never
 /// changes within a version, because bincode says nothing about what it holds.
-pub const PROTOCOL_VERSIONS: std::ops::RangeInclusive<u32> = 1..=1;
+pub const PROTOCOL_VERSIONS: std::ops::RangeInclusive<u32> = 2..=2;
 
 /// Names one session: the time a node is known to a coordinator, whatever happens to the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -44,6 +44,8 @@ pub struct Hello {
     pub cores: u32,
     /// Bytes of part bodies it can hold.
     pub body_budget_bytes: u64,
+    /// Bytes a second its network carries each way; 0 where nobody said.
+    pub network_bytes_per_second: u64,
 }
 
 /// The coordinator's answer.
