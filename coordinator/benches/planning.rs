@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use coordinator::planner::Planner;
+use coordinator::planner::{Means, Planner};
 use proto::crc::StoredKind;
 use proto::job::JobSpec;
 use proto::limits::GIB;
@@ -23,7 +23,7 @@ fn main() {
         let before = resident_bytes();
         // Listed beforehand, as S3's answers are; what is measured is planning.
         let objects: Vec<SourceObject> = (0..ENTRIES).map(object).collect();
-        let mut planner = Planner::new(&spec, GIB).expect("the request is sound");
+        let mut planner = Planner::new(&spec, Means::new(GIB)).expect("the request is sound");
         let began = Instant::now();
         for object in objects {
             planner.add(object).expect("it fits");

@@ -33,7 +33,7 @@ fn main() {
 
 fn hello(id: u64) -> Hello {
     let (name, version) = (format!("n{id}"), "1".into());
-    Hello { name, resume: None, version, cores: 8, body_budget_bytes: 64 * MIB }
+    Hello { name, resume: None, version, cores: 8, body_budget_bytes: 64 * MIB, network_bytes_per_second: 0 }
 }
 
 /// Dealing, granting and settling of every part: three decisions each.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use proto::limits::body_budget_bytes;
+use proto::limits::{COPIES_AT_ONCE, body_budget_bytes};
 use proto::plan::{Body, Piece, Plan};
 use proto::requests::{RequestCounts, Sent};
 
@@ -21,6 +21,9 @@ const PUT_BYTES_PER_S: f64 = 110e6;
 const GETS_PER_S: f64 = 5_500.0;
 /// PUTs a second S3 promises for one prefix (AWS: "Best practices design patterns").
 const PUTS_PER_S: f64 = 3_500.0;
+/// Seconds a copy takes beside its bytes, and bytes a second of one (awslabs/aws-c-s3#288: 1.5-2.5 s fixed, 13 s a GiB).
+const COPY_LATENCY_S: f64 = 1.5;
+const COPY_BYTES_PER_S: f64 = 78e6;
 /// Seconds for a page of a listing (experience: 50-200 ms).
 const LIST_PAGE_S: f64 = 0.1;
 /// Seconds to complete an upload (published: about 0.5 s for 1,500 parts).
@@ -33,12 +36,12 @@ pub struct Estimate {
     pub requests: RequestCounts,
     /// What S3 charges for them, in US dollars.
     pub price_usd: f64,
-    /// How long it will take on one machine near S3 whose network is not the limit, in seconds.
+    /// How long it will take on one machine, in seconds.
     pub seconds: f64,
 }
 
 /// The one machine whose cost is predicted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Site {
     /// Memory of its node, in bytes.
     pub memory_bytes: u64,
@@ -46,6 +49,8 @@ pub struct Site {
     pub concurrency: usize,
     /// Whether its way to S3 is encrypted: otherwise more is checked.
     pub is_encrypted: bool,
+    /// What its network carries each way, in bytes a second.
+    pub bytes_per_second: f64,
 }
 
 /// Predicts what executing `plan` will cost on `site`; `listing` are the requests that listing its sources
@@ -57,25 +62,30 @@ pub fn estimate(plan: &Plan, listing: RequestCounts, site: Site) -> Estimate {
     let Site { memory_bytes, concurrency, .. } = site;
     let mut ledger = Ledger::default();
     ledger.grow(plan);
-    let mut requests = RequestCounts {
-        create: Sent::well(1),
-        upload_part: Sent::well(plan.parts.len() as u64),
-        complete: Sent::well(1),
-        ..listing
-    };
-    requests.bytes_received = plan.entries.iter().map(|entry| entry.object.size).sum();
+    let mut requests = RequestCounts { create: Sent::well(1), complete: Sent::well(1), ..listing };
     let (mut get_s, mut put_s, mut byte_seconds) = (0.0, 0.0, 0.0);
+    let (mut copy_s, mut longest_copy_s) = (0.0, 0.0_f64);
     for index in 0..plan.parts.len() {
         let work = part_work(plan, &ledger, index);
+        if work.copied().is_some() {
+            requests.copy.sent += 1;
+            requests.bytes_copied += work.bytes;
+            let seconds = COPY_LATENCY_S + work.bytes as f64 / COPY_BYTES_PER_S;
+            copy_s += seconds;
+            longest_copy_s = longest_copy_s.max(seconds);
+            continue;
+        }
         let fetches = work.pieces.iter().filter_map(|piece| match piece {
             Piece::Fetch { range, .. } => Some((range.end - range.start) as f64),
-            Piece::Literal { .. } => None,
+            Piece::Literal { .. } | Piece::Copy { .. } => None,
         });
+        requests.upload_part.sent += 1;
         let seconds: Vec<f64> = fetches.map(|bytes| GET_LATENCY_S + bytes / GET_BYTES_PER_S).collect();
         let upload_s = PUT_LATENCY_S + work.bytes as f64 / PUT_BYTES_PER_S;
         requests.get.sent += seconds.len() as u64;
         requests.head.sent += heads(&work.bodies, &work.pieces, site.is_encrypted);
         requests.bytes_sent += work.bytes;
+        requests.bytes_received += work.bytes - work.literal_bytes();
         let sum: f64 = seconds.iter().sum();
         get_s += sum;
         put_s += upload_s;
@@ -86,7 +96,9 @@ pub fn estimate(plan: &Plan, listing: RequestCounts, site: Site) -> Estimate {
         (get_s + put_s) / concurrency as f64,
         byte_seconds / body_budget_bytes(memory_bytes, concurrency) as f64,
         requests.get.sent as f64 / GETS_PER_S,
-        requests.upload_part.sent as f64 / PUTS_PER_S,
+        (requests.upload_part.sent + requests.copy.sent) as f64 / PUTS_PER_S,
+        requests.bytes_sent.max(requests.bytes_received) as f64 / site.bytes_per_second,
+        longest_copy_s.max(copy_s / COPIES_AT_ONCE as f64),
         requests.list.sent as f64 * LIST_PAGE_S,
     ];
     let seconds = transfer_s.into_iter().fold(0.0, f64::max) + COMPLETE_S;

@@ -6,7 +6,7 @@ use proto::batch::Upload;
 use proto::complete::Completion;
 use proto::failure::{Failure, FailureKind};
 use proto::job::{JobId, JobSpec, Progress, Stage, Summary};
-use proto::limits::{EXAMPLES_MAX, part_cost_bytes};
+use proto::limits::EXAMPLES_MAX;
 use proto::part::Effort;
 use proto::plan::{Part, PartNumber, PartWork};
 use proto::requests::RequestCounts;
@@ -109,11 +109,15 @@ impl Job {
 
     /// Notes what an attempt took.
     pub fn spend(&mut self, effort: Effort) {
-        let RequestCounts { get, head, upload_part, bytes_received, .. } = &mut self.requests;
+        let RequestCounts { get, head, attributes, upload_part, copy, bytes_received, bytes_copied, .. } =
+            &mut self.requests;
         get.sent += u64::from(effort.gets);
         head.sent += u64::from(effort.heads);
+        attributes.sent += u64::from(effort.attributes);
         upload_part.sent += u64::from(effort.uploads);
+        copy.sent += u64::from(effort.copies);
         *bytes_received = bytes_received.saturating_add(effort.received_bytes);
+        *bytes_copied = bytes_copied.saturating_add(effort.copied_bytes);
     }
 
     /// Whether parts may be handed out.
@@ -127,8 +131,7 @@ impl Job {
     /// What the part at `index` costs a node, in bytes.
     #[must_use]
     pub fn part_cost(&self, index: usize) -> u64 {
-        let part = &self.planner.plan().parts[index];
-        part_cost_bytes(part.size(), part.headers.len())
+        self.planner.plan().parts[index].cost_bytes()
     }
 
     /// The pieces of the part at `index`, which is about to be made.
@@ -138,7 +141,7 @@ impl Job {
     /// not come into being.
     pub fn work(&self, index: usize) -> Result<PartWork, Failure> {
         let plan = self.planner.plan();
-        let Part { bytes, headers, directory } = &plan.parts[index];
+        let Part { bytes, headers, directory, .. } = &plan.parts[index];
         let is_known = |entry: u32| headers.contains(&entry) || self.ledger.knows_crc32(entry);
         let missing = headers
             .clone()

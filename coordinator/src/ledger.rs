@@ -8,7 +8,7 @@ use proto::complete::CompletedPart;
 use proto::crc::Crc;
 use proto::listing::Etag;
 use proto::part::PartDone;
-use proto::plan::{Entry, PartNumber, Plan};
+use proto::plan::{Entry, PartNumber, Plan, Way};
 
 /// The state of a part. It moves from waiting to ready to granted to done; a failed or lost attempt
 /// takes it back from granted to ready.
@@ -102,7 +102,8 @@ impl Ledger {
                 }
             };
             if state == PartState::Ready {
-                self.ready.push_back((index, false));
+                // Copies take none of a node's bandwidth, and headers wait for them: they go first.
+                self.ready.push_back((index, part.way == Way::Copied));
             }
             let holds_entries = !holds_directory || !part.headers.is_empty();
             self.open_with_entries += usize::from(holds_entries);

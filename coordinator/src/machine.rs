@@ -30,7 +30,7 @@ use proto::view::{JobState, JobView, NodeView};
 use crate::counters::Counters;
 use crate::governor::Governor;
 use crate::job::{Job, UploadState};
-use crate::planner::Planner;
+use crate::planner::{Means, Planner};
 use crate::scheduler::{NodeId, Policy, Scheduler};
 
 /// Everything that can happen to a coordinator.
@@ -180,6 +180,8 @@ pub struct Machine {
     /// Each node's last report.
     heard: BTreeMap<NodeId, Heard>,
     counters: Counters,
+    /// Whether S3 has copied something without telling its CRC-32.
+    copies_untold: bool,
     ticked_ms: Option<u64>,
     /// Nodes that may have room and something to do.
     stirred: BTreeSet<NodeId>,
@@ -206,6 +208,7 @@ impl Machine {
             governor: Governor::default(),
             heard: BTreeMap::new(),
             counters: Counters::default(),
+            copies_untold: false,
             ticked_ms: None,
             stirred: BTreeSet::new(),
             now_ms: 0,
@@ -377,7 +380,10 @@ impl Machine {
     fn planner(&self, spec: &JobSpec) -> Result<Planner, Failure> {
         let default_window = body_budget_bytes(NODE_MEMORY_DEFAULT, NODE_CONCURRENCY_DEFAULT);
         let window = self.scheduler.smallest_window().unwrap_or(default_window);
-        Planner::new(spec, part_bytes_cap(window))
+        let usual = Means::new(part_bytes_cap(window));
+        let bytes_per_second = self.scheduler.network_bytes_per_second();
+        let bytes_per_second = if bytes_per_second > 0.0 { bytes_per_second } else { usual.bytes_per_second };
+        Planner::new(spec, Means { bytes_per_second, tells_crc: !self.copies_untold, ..usual })
     }
 
     fn listed(&mut self, id: JobId, index: u16, page: Result<Page, Failure>) {
@@ -437,6 +443,7 @@ impl Machine {
             End::Lost => &mut self.counters.attempts_lost,
         };
         *count += 1;
+        self.copies_untold |= effort.copies_untold > 0;
         let now_ms = self.now_ms;
         if let Some(job) = self.jobs.get_mut(&attempt.job) {
             job.spend(effort);

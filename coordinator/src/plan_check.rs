@@ -13,7 +13,7 @@ mod slots;
 mod waiting;
 mod work;
 
-use proto::plan::Plan;
+use proto::plan::{Plan, Way};
 
 pub use fault::{Fault, Mismatch, Record};
 pub use work::check_work;
@@ -39,12 +39,12 @@ pub fn check_collisions(plan: &Plan) -> Vec<Fault> {
     names::collisions(plan)
 }
 
-/// Every part larger than what a node can hold.
+/// Every part that goes through a node and is larger than what it can hold.
 #[must_use]
 pub fn check_sizes(plan: &Plan, max_part_bytes: u64) -> Vec<Fault> {
     let parts = plan.parts.iter().enumerate();
     parts
-        .filter(|(_, part)| layout::size(part) > max_part_bytes)
+        .filter(|(_, part)| part.way == Way::Streamed && layout::size(part) > max_part_bytes)
         .map(|(index, _)| Fault::PartExceedsNode(index))
         .collect()
 }

@@ -6,6 +6,7 @@
 
 mod collide;
 mod cut;
+mod economy;
 mod naming;
 
 use proto::archive::zip::{EndRecords, central_header_len, local_header_len};
@@ -19,6 +20,8 @@ use proto::plan::{Entry, Plan};
 use collide::NameIndex;
 use cut::Cutter;
 pub use cut::PartSizes;
+use economy::Economy;
+pub use economy::Means;
 pub use naming::{Named, Naming};
 
 /// Lays out one archive.
@@ -39,22 +42,26 @@ pub struct Planner {
 }
 
 impl Planner {
-    /// A planner for `spec`; no part is aimed at more than `part_bytes_cap` bytes.
+    /// A planner for `spec`, with these means.
     ///
     /// # Errors
     /// When the request makes no sense: no or too many sources, a glob that cannot be read, a
     /// destination inside a source, a part size out of range.
-    pub fn new(spec: &JobSpec, part_bytes_cap: u64) -> Result<Self, Failure> {
+    pub fn new(spec: &JobSpec, means: Means) -> Result<Self, Failure> {
         if spec.sources.is_empty() || spec.sources.len() > SOURCES_MAX {
             let found = spec.sources.len();
             return Err(bad_request(format!("a job takes 1 to {SOURCES_MAX} sources, not {found}")));
         }
         let naming = Naming::new(spec)?;
+        let economy = Economy::new(spec.goal, means);
         naming.refuse_own_archive(spec)?;
         Ok(Self {
             naming,
             unsafe_names: spec.unsafe_names,
-            cutter: Cutter::new(PartSizes::new(spec.part_bytes, part_bytes_cap)?),
+            cutter: Cutter::new(
+                PartSizes::new(spec.part_bytes, economy.part_bytes(), means.part_bytes_cap)?,
+                economy,
+            ),
             plan: Plan { buckets: buckets_of(spec), ..Plan::default() },
             destination: spec.destination.clone(),
             names: NameIndex::default(),
@@ -73,6 +80,7 @@ impl Planner {
     pub fn add_page(&mut self, page: Page) -> Result<(), Failure> {
         let known: Vec<u16> =
             page.buckets.iter().map(|bucket| self.bucket(bucket)).collect::<Result<_, _>>()?;
+        self.cutter.expect(page.objects.iter().map(|object| object.size).sum());
         page.objects.into_iter().try_for_each(|object| {
             let bucket = known[usize::from(object.bucket)];
             self.add(SourceObject { bucket, ..object })
@@ -129,7 +137,8 @@ impl Planner {
         }
         let mut entry = Entry { object, name, offset: 0 };
         let header = local_header_len(entry.name().len(), entry.object.size, entry.object.modified);
-        entry.offset = self.cutter.add(header, entry.object.size, &mut self.plan.parts)?;
+        let SourceObject { size, stored, .. } = entry.object;
+        entry.offset = self.cutter.add(header, size, stored, &mut self.plan.parts)?;
         self.names.add(entry.name());
         self.plan.entries.push(entry);
         Ok(())

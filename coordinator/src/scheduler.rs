@@ -471,6 +471,13 @@ impl Scheduler {
         self.nodes.values().filter(|node| node.takes_parts()).map(Node::window_bytes).min()
     }
 
+    /// What all nodes that take parts carry each way together, in bytes a second.
+    #[must_use]
+    pub fn network_bytes_per_second(&self) -> f64 {
+        let active = self.nodes.values().filter(|node| node.takes_parts());
+        active.map(Node::network_bytes_per_second).sum()
+    }
+
     /// All nodes.
     pub fn ids(&self) -> impl Iterator<Item = NodeId> {
         self.nodes.keys().copied()

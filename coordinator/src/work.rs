@@ -5,7 +5,7 @@ use std::ops::Range;
 use proto::archive::zip::{CENTRAL_CRC_AT, LOCAL_CRC_AT, local_header};
 use proto::crc::Crc;
 use proto::limits::FETCH_BYTES;
-use proto::plan::{Body, PartNumber, PartWork, Piece, Plan, Slot};
+use proto::plan::{Body, PartNumber, PartWork, Piece, Plan, Slot, Way};
 
 use crate::directory;
 use crate::ledger::Ledger;
@@ -22,7 +22,11 @@ pub fn part_work(plan: &Plan, ledger: &Ledger, index: usize) -> PartWork {
     if holds_only_data {
         let entry = part.headers.start - 1;
         let data_start = plan.entries[entry as usize].data().start;
-        pieces.fetch(entry, part.bytes.start - data_start..part.bytes.end - data_start, Crc::EMPTY);
+        let range = part.bytes.start - data_start..part.bytes.end - data_start;
+        match part.way {
+            Way::Streamed => pieces.fetch(entry, range, Crc::EMPTY),
+            Way::Copied => pieces.copy(entry, range),
+        }
     }
     let mut body_of_first_header = Vec::with_capacity(part.headers.len());
     for index_of_entry in part.headers.clone() {
@@ -79,6 +83,16 @@ impl Pieces<'_> {
     }
 
     fn fetch(&mut self, entry: u32, range: Range<u64>, rest: Crc) {
+        let body = self.body(entry, rest);
+        self.done.extend(even_ranges(range).map(|range| Piece::Fetch { body, range }));
+    }
+
+    fn copy(&mut self, entry: u32, range: Range<u64>) {
+        let body = self.body(entry, Crc::EMPTY);
+        self.done.push(Piece::Copy { body, range });
+    }
+
+    fn body(&mut self, entry: u32, rest: Crc) -> u32 {
         self.flush();
         let object = &self.plan.entries[entry as usize].object;
         let body = self.bodies.len() as u32;
@@ -90,7 +104,7 @@ impl Pieces<'_> {
             stored: object.stored,
             rest,
         });
-        self.done.extend(even_ranges(range).map(|range| Piece::Fetch { body, range }));
+        body
     }
 
     fn flush(&mut self) {

@@ -71,6 +71,9 @@ pub const PART_FAILURES_MAX: u32 = 12;
 pub const NODE_MEMORY_DEFAULT: u64 = 256 * MIB;
 /// Least memory a node works with, in bytes: two parts of the smallest kind and its connections.
 pub const NODE_MEMORY_MIN: u64 = 64 * MIB;
+/// What a node's network is taken to carry each way where nobody said, in bytes a second: 10 Gbit/s, as machines for
+/// such work have.
+pub const NETWORK_BYTES_PER_S_DEFAULT: u64 = 1_250_000_000;
 /// Requests a node keeps in flight unless told otherwise.
 pub const NODE_CONCURRENCY_DEFAULT: usize = 32;
 /// Most requests a node may be told to keep in flight.

@@ -151,7 +151,8 @@ impl RequestCounts {
         let sum = |kinds: &[Sent]| kinds.iter().map(|kind| kind.sent as f64).sum::<f64>();
         let multipart = [self.create, self.upload_part, self.copy, self.complete];
         let others = [self.list, self.list_other, self.put];
-        (sum(&multipart) + sum(&others)) * WRITE_OR_LIST_USD + sum(&[self.head, self.get, self.attributes]) * READ_USD
+        (sum(&multipart) + sum(&others)) * WRITE_OR_LIST_USD
+            + sum(&[self.head, self.get, self.attributes]) * READ_USD
     }
 }
 

@@ -64,7 +64,7 @@ fn spec(sources: &[&str]) -> JobSpec {
 fn execute(work: &PartWork) -> (Vec<u8>, Vec<Crc>) {
     let mut bodies = vec![Crc::EMPTY; work.bodies.len()];
     for piece in &work.pieces {
-        if let Piece::Fetch { body, range } = piece {
+        if let Piece::Fetch { body, range } | Piece::Copy { body, range } = piece {
             let crc = &mut bodies[*body as usize];
             *crc = crc.then(Crc::of(&content(&work.bodies[*body as usize].key, range.clone())));
         }
@@ -75,7 +75,7 @@ fn execute(work: &PartWork) -> (Vec<u8>, Vec<Crc>) {
     let mut part = Vec::new();
     for piece in &work.pieces {
         match piece {
-            Piece::Fetch { body, range } => {
+            Piece::Fetch { body, range } | Piece::Copy { body, range } => {
                 part.extend(content(&work.bodies[*body as usize].key, range.clone()))
             }
             Piece::Literal { bytes, slots } => {
@@ -179,12 +179,17 @@ impl World {
     }
 
     fn join(&mut self, node: u64, window_mib: u64) {
+        self.join_over(u64::MAX, node, window_mib);
+    }
+
+    fn join_over(&mut self, network_bytes_per_second: u64, node: u64, window_mib: u64) {
         let hello = Hello {
             name: format!("n{node}"),
             resume: None,
             version: "1".into(),
             cores: 1,
             body_budget_bytes: window_mib * MIB,
+            network_bytes_per_second,
         };
         self.event(Event::NodeJoined(NodeId(node), hello));
     }
@@ -267,10 +272,18 @@ fn sizes(sizes: &[u64]) -> Vec<SourceObject> {
 
 #[track_caller]
 fn makes_the_archive(objects: &[SourceObject], page: usize, nodes: u64) {
-    let mut world = World::new(&[objects], page);
-    for node in 0..nodes {
-        world.join(node, 32);
+    // Over so slow a network all is copied that can be.
+    for network_bytes_per_second in [u64::MAX, 1_000] {
+        let mut world = World::new(&[objects], page);
+        for node in 0..nodes {
+            world.join_over(network_bytes_per_second, node, 32);
+        }
+        ends_with_the_archive(world, objects);
     }
+}
+
+#[track_caller]
+fn ends_with_the_archive(mut world: World, objects: &[SourceObject]) {
     world.event(Event::Submitted(JOB, spec(&[""])));
     let Outcome::Completed(summary) = world.run() else { panic!("{:?}", world.outcome) };
     let summary = summary.clone();
@@ -549,7 +562,8 @@ fn what_a_job_took_is_told_when_it_ends() {
     world.event(Event::Spent(JOB, list));
     world.now_ms = 3_000;
     let (node, assignment) = world.held.pop_front().expect("something is in flight");
-    let effort = Effort { worked_ms: 700, gets: 3, heads: 1, uploads: 2, received_bytes: 9 };
+    let effort =
+        Effort { worked_ms: 700, gets: 3, heads: 1, uploads: 2, received_bytes: 9, ..Effort::default() };
     let failure = Failure::new(FailureKind::Unavailable, "it broke");
     world.report(
         node,
@@ -577,6 +591,7 @@ fn requests_counted_never_go_back_however_nodes_come_and_go() {
         version: "test".into(),
         cores: 1,
         body_budget_bytes: 64 * MIB,
+        network_bytes_per_second: 0,
     };
     let report = |sent: u64, throttled: u64| {
         let get = Sent { sent, throttled, failed: 0 };

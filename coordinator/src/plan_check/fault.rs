@@ -70,6 +70,9 @@ pub enum Fault {
     /// The parts after the one with a spanning entry's header hold nothing but its data.
     #[error("entry {0} is continued by part {1}, which holds headers too")]
     ContinuationHoldsHeaders(usize, usize),
+    /// S3 copies nothing but data of one object.
+    #[error("part {0} is to be copied, but is not data of one entry alone")]
+    CopiedHoldsMore(usize),
     /// No part waits for one that waits, but for the directory, which waits for all.
     #[error("part {0} waits for part {1}, which waits itself")]
     ChainOfWaiting(usize, usize),
@@ -83,7 +86,8 @@ pub enum Fault {
     /// The work has its part's size, by its own account and by its pieces.
     #[error("the work has a size of {0}")]
     WorkMissized(Mismatch),
-    /// Literal bytes where the plan has records, fetches where it has data, in its order.
+    /// Literal bytes where the plan has records, fetches where it has data, in its order; one copy, and nothing else,
+    /// for a part that is copied.
     #[error("piece {0} is not what the plan has there")]
     PieceOutOfPlace(usize),
     /// Literal bytes are the records of the plan, but for their CRCs.

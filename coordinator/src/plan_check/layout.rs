@@ -1,6 +1,6 @@
 //! Where entries, directory and parts lie.
 
-use proto::plan::{Part, Plan};
+use proto::plan::{Part, Plan, Way};
 use std::ops::Range;
 
 use super::fault::{Fault, Mismatch, Record};
@@ -71,6 +71,9 @@ fn parts(plan: &Plan, faults: &mut Vec<Fault>) {
     }
     let mut expected = 0;
     for (index, part) in plan.parts.iter().enumerate() {
+        if part.way == Way::Copied && !is_data_of_one(plan, part) {
+            faults.push(Fault::CopiedHoldsMore(index));
+        }
         let mismatch = Mismatch::between(expected, part.bytes.start);
         faults.extend(mismatch.map(|mismatch| Fault::PartMisplaced(index, mismatch)));
         expected = part.bytes.end;
@@ -81,6 +84,15 @@ fn parts(plan: &Plan, faults: &mut Vec<Fault>) {
             _ => {}
         }
     }
+}
+
+/// Whether a part lies within the data of one entry.
+fn is_data_of_one(plan: &Plan, part: &Part) -> bool {
+    let before = plan.entries.partition_point(|entry| entry.offset <= part.bytes.start).checked_sub(1);
+    before.is_some_and(|before| {
+        let entry = &plan.entries[before];
+        data_start(entry) <= part.bytes.start && part.bytes.end <= data_end(entry)
+    })
 }
 
 /// Whether the parts list every record once, in order, and each lies wholly in the part that lists it.

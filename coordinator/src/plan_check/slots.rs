@@ -51,6 +51,6 @@ pub(super) fn check(work: &PartWork, due: &[Due], bodies: &mut Bodies<'_>, fault
 fn literal((index, piece): (usize, &Piece)) -> Option<(usize, &[Slot], usize)> {
     match piece {
         Piece::Literal { bytes, slots } => Some((index, slots, bytes.len())),
-        Piece::Fetch { .. } => None,
+        Piece::Fetch { .. } | Piece::Copy { .. } => None,
     }
 }

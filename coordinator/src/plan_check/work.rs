@@ -1,7 +1,6 @@
 //! The pieces of one part, held against what the plan says lies there.
 
-use proto::plan::{Entry, Part, PartWork, Piece, Plan};
-use std::ops::Range;
+use proto::plan::{Entry, Part, PartWork, Piece, Plan, Way};
 
 use super::bodies::Bodies;
 use super::fault::{Fault, Mismatch, Record};
@@ -37,7 +36,7 @@ pub fn check_work(plan: &Plan, index: usize, work: &PartWork) -> Vec<Fault> {
 fn piece_bytes(piece: &Piece) -> u64 {
     match piece {
         Piece::Literal { bytes, .. } => bytes.len() as u64,
-        Piece::Fetch { range, .. } => range.end.saturating_sub(range.start),
+        Piece::Fetch { range, .. } | Piece::Copy { range, .. } => range.end.saturating_sub(range.start),
     }
 }
 
@@ -57,12 +56,12 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn part(&mut self, plan: &Plan, part: &Part, index: usize) -> Option<()> {
         if let Some(entry) = continued(plan, part) {
-            self.data(&plan.entries[entry as usize], entry, &part.bytes)?;
+            self.data(&plan.entries[entry as usize], entry, part)?;
         }
         for entry in part.headers.clone() {
             let holder = &plan.entries[entry as usize];
             self.header(holder, entry, Record::LocalHeader, true)?;
-            self.data(holder, entry, &part.bytes)?;
+            self.data(holder, entry, part)?;
         }
         for entry in part.directory.clone() {
             let own = part.headers.contains(&entry);
@@ -114,14 +113,20 @@ impl Walk<'_> {
         Some(filled_in)
     }
 
-    /// Takes the fetches of what `stretch` holds of the entry's data.
-    fn data(&mut self, entry: &Entry, index: u32, stretch: &Range<u64>) -> Option<()> {
+    /// Takes the fetches, or the copy, of what the part holds of the entry's data.
+    fn data(&mut self, entry: &Entry, index: u32, part: &Part) -> Option<()> {
+        let (stretch, way) = (&part.bytes, part.way);
         let start = data_start(entry);
         let mut next = stretch.start.max(start) - start;
         let end = stretch.end.min(data_end(entry)).saturating_sub(start);
         let work = self.work;
         while next < end {
-            let Some(Piece::Fetch { body, range }) = work.pieces.get(self.piece) else { return None };
+            let (body, range) = match (way, work.pieces.get(self.piece)?) {
+                (Way::Streamed, Piece::Fetch { body, range }) => (body, range),
+                // All of it by one request: what is copied is never put together.
+                (Way::Copied, Piece::Copy { body, range }) if *range == (next..end) => (body, range),
+                _ => return None,
+            };
             if range.is_empty() || range.end > entry.object.size {
                 self.faults.push(Fault::BadRange(self.piece));
                 return None;

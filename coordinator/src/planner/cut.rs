@@ -2,18 +2,22 @@
 //!
 //! Small entries are packed until a part has the size aimed at. An entry too large for one part gets a
 //! header part of no more than S3's minimum, because that part has to wait for all the others, and then
-//! equal parts of nothing but its data, the last of which ends where the entry does.
+//! equal parts of nothing but its data, the last of which ends where the entry does. Those may be copied by S3,
+//! where that pays; then the header rides in the open part, topped up with as little of the entry's own data as
+//! S3's minimum asks for.
 
 use std::ops::Range;
 
+use proto::crc::StoredKind;
 use proto::failure::{Failure, FailureKind};
 use proto::limits::{
-    BODIES_PER_PART, DIRECTORY_PART_BYTES, LITERAL_BYTES_AIM, MIB, PART_BYTES_AIM_MAX, PART_BYTES_DEFAULT,
-    PART_BYTES_MIN, PARTS_MAX, PARTS_PER_DOUBLING,
+    BODIES_PER_PART, DIRECTORY_PART_BYTES, LITERAL_BYTES_AIM, MIB, PART_BYTES_AIM_MAX, PART_BYTES_MIN,
+    PARTS_MAX,
 };
-use proto::plan::Part;
+use proto::plan::{Part, Way};
 
 use super::bad_request;
+use super::economy::{Economy, doublings};
 
 /// How large each part is aimed at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +27,13 @@ pub struct PartSizes {
 }
 
 impl PartSizes {
-    /// Parts of `fixed` bytes, or parts that grow with their number; never above `cap_bytes`.
+    /// Parts of `fixed` bytes, or parts of `usual` bytes that grow with their number; never above `cap_bytes`.
     ///
     /// # Errors
     /// When the fixed size is below S3's minimum or above the cap.
-    pub fn new(fixed: Option<u64>, cap_bytes: u64) -> Result<Self, Failure> {
+    pub fn new(fixed: Option<u64>, usual: u64, cap_bytes: u64) -> Result<Self, Failure> {
         let Some(bytes) = fixed else {
-            return Ok(Self { first_bytes: PART_BYTES_DEFAULT.min(cap_bytes), cap_bytes });
+            return Ok(Self { first_bytes: usual.min(cap_bytes), cap_bytes });
         };
         if !(PART_BYTES_MIN..=PART_BYTES_AIM_MAX).contains(&bytes) {
             return Err(bad_request(format!(
@@ -47,8 +51,7 @@ impl PartSizes {
 
     /// The size aimed at for the part at `index`.
     fn aim(self, index: usize) -> u64 {
-        let doublings = (index / PARTS_PER_DOUBLING as usize).min(20);
-        (self.first_bytes << doublings).min(self.cap_bytes)
+        (self.first_bytes << doublings(index)).min(self.cap_bytes)
     }
 }
 
@@ -56,6 +59,7 @@ impl PartSizes {
 #[derive(Debug)]
 pub(super) struct Cutter {
     sizes: PartSizes,
+    economy: Economy,
     /// Where the open part begins.
     start: u64,
     /// Where the next entry begins.
@@ -71,8 +75,8 @@ pub(super) struct Cutter {
 }
 
 impl Cutter {
-    pub(super) fn new(sizes: PartSizes) -> Self {
-        Self { sizes, start: 0, at: 0, first_header: 0, entries: 0, bodies: 0, literal_bytes: 0 }
+    pub(super) fn new(sizes: PartSizes, economy: Economy) -> Self {
+        Self { sizes, economy, start: 0, at: 0, first_header: 0, entries: 0, bodies: 0, literal_bytes: 0 }
     }
 
     /// Where the next entry begins, in bytes from the start of the archive.
@@ -80,10 +84,27 @@ impl Cutter {
         self.at
     }
 
-    /// Places an entry with a header of `header` bytes and `size` bytes of data; returns its offset.
-    pub(super) fn add(&mut self, header: u64, size: u64, parts: &mut Vec<Part>) -> Result<u64, Failure> {
+    /// Notes that so many bytes of objects are about to be placed.
+    pub(super) fn expect(&mut self, bytes: u64) {
+        self.economy.expect(bytes);
+    }
+
+    /// Places an entry with a header of `header` bytes and `size` bytes of data, of which S3 stores such a checksum;
+    /// returns its offset.
+    pub(super) fn add(
+        &mut self,
+        header: u64,
+        size: u64,
+        stored: StoredKind,
+        parts: &mut Vec<Part>,
+    ) -> Result<u64, Failure> {
+        self.economy.placed(size);
         let alone = header.saturating_add(size);
         let open = self.at - self.start;
+        let head = PART_BYTES_MIN.saturating_sub(open + header).min(size);
+        if self.economy.copies(size - head, stored, parts.len()) {
+            return self.add_copied(header, head, size, parts);
+        }
         let crowded = open.saturating_add(alone) > self.sizes.aim(parts.len());
         if crowded && open >= PART_BYTES_MIN {
             self.close(parts)?;
@@ -100,7 +121,7 @@ impl Cutter {
         if is_large && rest >= PART_BYTES_MIN {
             self.at += header + head;
             self.close(parts)?;
-            self.spread(rest, parts)?;
+            self.spread(rest, Way::Streamed, parts)?;
         } else {
             self.at += alone;
             if self.is_full(parts.len()) {
@@ -110,17 +131,36 @@ impl Cutter {
         Ok(offset)
     }
 
+    /// Places an entry of whose data only `head` bytes, which may be none, go through a node.
+    fn add_copied(
+        &mut self,
+        header: u64,
+        head: u64,
+        size: u64,
+        parts: &mut Vec<Part>,
+    ) -> Result<u64, Failure> {
+        let offset = self.at;
+        self.entries += 1;
+        self.at += header + head;
+        self.close(parts)?;
+        self.spread(size - head, Way::Copied, parts)?;
+        Ok(offset)
+    }
+
     /// Cuts `rest` bytes of an entry's data into equal parts.
-    fn spread(&mut self, mut rest: u64, parts: &mut Vec<Part>) -> Result<(), Failure> {
+    fn spread(&mut self, mut rest: u64, way: Way, parts: &mut Vec<Part>) -> Result<(), Failure> {
         while rest > 0 {
-            let aim = self.sizes.aim(parts.len());
+            let aim = match way {
+                Way::Streamed => self.sizes.aim(parts.len()),
+                Way::Copied => self.economy.copy_bytes(parts.len()),
+            };
             let many = rest.div_ceil(aim);
             // Slightly larger parts rather than any below S3's minimum.
             let count = if rest / many >= PART_BYTES_MIN { many } else { (rest / aim).max(1) };
             let take = rest.div_ceil(count);
             self.at += take;
             rest -= take;
-            self.close(parts)?;
+            self.close_with(way, 0..0, parts)?;
         }
         Ok(())
     }
@@ -148,21 +188,21 @@ impl Cutter {
         let mut records: Range<u32> = 0..0;
         for length in central_headers {
             if self.at - self.start >= DIRECTORY_PART_BYTES {
-                self.close_with(records.clone(), parts)?;
+                self.close_with(Way::Streamed, records.clone(), parts)?;
                 records.start = records.end;
             }
             self.at += length;
             records.end += 1;
         }
         self.at += end_records;
-        self.close_with(records, parts)
+        self.close_with(Way::Streamed, records, parts)
     }
 
     fn close(&mut self, parts: &mut Vec<Part>) -> Result<(), Failure> {
-        self.close_with(0..0, parts)
+        self.close_with(Way::Streamed, 0..0, parts)
     }
 
-    fn close_with(&mut self, directory: Range<u32>, parts: &mut Vec<Part>) -> Result<(), Failure> {
+    fn close_with(&mut self, way: Way, directory: Range<u32>, parts: &mut Vec<Part>) -> Result<(), Failure> {
         if parts.len() >= PARTS_MAX as usize {
             let mib = self.sizes.aim(parts.len()) / MIB;
             let message = format!(
@@ -171,7 +211,8 @@ impl Cutter {
             );
             return Err(Failure::new(FailureKind::TooLarge, message));
         }
-        parts.push(Part { bytes: self.start..self.at, headers: self.first_header..self.entries, directory });
+        let (bytes, headers) = (self.start..self.at, self.first_header..self.entries);
+        parts.push(Part { bytes, way, headers, directory });
         self.start = self.at;
         self.first_header = self.entries;
         self.bodies = 0;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use proto::batch::AttemptId;
 use proto::job::JobId;
+use proto::limits::NETWORK_BYTES_PER_S_DEFAULT;
 use proto::report::Vitals;
 use proto::session::Hello;
 use proto::view::{NodeState, NodeView};
@@ -101,6 +102,14 @@ impl Node {
 
     pub(super) fn window_bytes(&self) -> u64 {
         self.hello.body_budget_bytes
+    }
+
+    /// What it carries each way, in bytes a second.
+    pub(super) fn network_bytes_per_second(&self) -> f64 {
+        match self.hello.network_bytes_per_second {
+            0 => NETWORK_BYTES_PER_S_DEFAULT as f64,
+            told => told as f64,
+        }
     }
 
     /// Bytes a millisecond, or what is usual where it was never measured.

@@ -2,13 +2,13 @@
 
 use coordinator::ledger::Ledger;
 use coordinator::plan_check::{check, check_collisions, check_sizes, check_work};
-use coordinator::planner::Planner;
+use coordinator::planner::{Means, Planner};
 use coordinator::work::part_work;
 use proto::batch::AttemptId;
 use proto::crc::{Crc, StoredKind};
 use proto::failure::Failure;
-use proto::job::{JobId, JobSpec, UnsafeNames};
-use proto::limits::{FETCH_BYTES, MIB, PART_BYTES_MIN, body_budget_bytes, part_bytes_cap};
+use proto::job::{Goal, JobId, JobSpec, UnsafeNames};
+use proto::limits::{COPY_BYTES_MAX, FETCH_BYTES, MIB, PART_BYTES_MIN, body_budget_bytes, part_bytes_cap};
 use proto::listing::{Etag, SourceObject};
 use proto::location::{Location, Source};
 use proto::part::{Effort, PartDone};
@@ -39,7 +39,7 @@ impl SplitMix64 {
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) spec: JobSpec,
-    pub(crate) cap: u64,
+    pub(crate) means: Means,
     pub(crate) objects: Vec<SourceObject>,
 }
 
@@ -71,9 +71,14 @@ pub(crate) fn cap(memory_bytes: u64) -> u64 {
     part_bytes_cap(body_budget_bytes(memory_bytes, 32))
 }
 
+/// Means of which copying is none: all goes through nodes, in parts up to `cap` bytes.
+pub(crate) fn streaming(cap: u64) -> Means {
+    Means { copies: false, ..Means::new(cap) }
+}
+
 impl Case {
     pub(crate) fn new(part_bytes: Option<u64>, objects: Vec<SourceObject>) -> Self {
-        Self { spec: spec(part_bytes), cap: cap(512 * MIB), objects }
+        Self { spec: spec(part_bytes), means: streaming(cap(512 * MIB)), objects }
     }
 
     /// Anything a listing may hold, but few enough objects to plan very many of them.
@@ -93,16 +98,23 @@ impl Case {
         let profile = rng.below(8);
         let count = if profile < 3 { 1 + rng.below(200) } else { 1 + rng.below(12) };
         let objects = (0..count).map(|index| random_object(rng, index, count, aim, profile)).collect();
-        Self { spec, cap, objects }
+        spec.goal = rng.of(&[Goal::Speed, Goal::Balanced, Goal::Price]);
+        let means = Means {
+            bytes_per_second: rng.of(&[1e5, 1e7, 1.25e9, 5e10]),
+            copies: rng.below(4) > 0,
+            tells_crc: rng.below(4) > 0,
+            ..Means::new(cap)
+        };
+        Self { spec, means, objects }
     }
 
     /// The largest part the plan may have: see `limits::part_bytes_cap`.
     pub(crate) fn part_bytes_max(&self) -> u64 {
-        self.spec.part_bytes.unwrap_or(self.cap) + PART_BYTES_MIN + MIB
+        self.spec.part_bytes.unwrap_or(self.means.part_bytes_cap) + PART_BYTES_MIN + MIB
     }
 
     pub(crate) fn plan(&self) -> Result<Plan, Failure> {
-        let mut planner = Planner::new(&self.spec, self.cap)?;
+        let mut planner = Planner::new(&self.spec, self.means)?;
         self.objects.iter().try_for_each(|object| planner.add(object.clone()))?;
         planner.finish()?;
         Ok(planner.plan().clone())
@@ -111,7 +123,7 @@ impl Case {
     /// Plans, and makes the work of every part in the order in which the ledger grants them, some while
     /// the listing goes on; panics when the checker finds anything.
     pub(crate) fn plan_and_work(&self, rng: &mut SplitMix64) -> Result<Plan, Failure> {
-        let mut planner = Planner::new(&self.spec, self.cap)?;
+        let mut planner = Planner::new(&self.spec, self.means)?;
         let mut ledger = Ledger::default();
         let mut works = Vec::new();
         for object in &self.objects {
@@ -161,6 +173,7 @@ impl Case {
             }
             let fetches_fit = |piece: &Piece| match piece {
                 Piece::Fetch { range, .. } => range.end - range.start <= FETCH_BYTES,
+                Piece::Copy { range, .. } => range.end - range.start <= COPY_BYTES_MAX,
                 Piece::Literal { .. } => true,
             };
             assert!(work.pieces.iter().all(fetches_fit), "part {index} has a fetch that is too large");

@@ -5,7 +5,7 @@ use coordinator::plan_check::Fault as F;
 use coordinator::plan_check::Record::{CentralHeader, LocalHeader};
 use coordinator::plan_check::{check, check_collisions, check_sizes};
 use proto::limits::{GIB, MIB};
-use proto::plan::{Entry, EntryName, Part, Plan};
+use proto::plan::{Entry, EntryName, Part, Plan, Way};
 
 /// Part 0 holds `a` and the beginning of `b`, parts 1 to 3 the rest of `b`, part 4 `c/d`, the empty
 /// `c/e`, all central headers and the end records.
@@ -37,7 +37,7 @@ fn chained(plan: &mut Plan) {
     let first = entry("a", 0);
     second += first.data().start;
     plan.entries = vec![first, entry("b", second)];
-    let part = |bytes, headers| Part { bytes, headers, directory: 0..0 };
+    let part = |bytes, headers| Part { bytes, way: Way::Streamed, headers, directory: 0..0 };
     let borders = [0, 5 * MIB, 11 * MIB, plan.entries[1].data().end];
     plan.parts = vec![
         part(borders[0]..borders[1], 0..1),
@@ -50,6 +50,8 @@ fn chained(plan: &mut Plan) {
 type Damage = (&'static str, fn(&mut Plan), fn(&F) -> bool);
 
 const DAMAGES: &[Damage] = &[
+    ("copied header", |p| p.parts[0].way = Way::Copied, |f| *f == F::CopiedHoldsMore(0)),
+    ("copied directory", |p| p.parts[4].way = Way::Copied, |f| *f == F::CopiedHoldsMore(4)),
     ("parent", |p| rename(p, 0, "../a"), |f| *f == F::BadName(0)),
     ("absolute", |p| rename(p, 1, "/b"), |f| *f == F::BadName(1)),
     ("empty", |p| rename(p, 1, ""), |f| *f == F::BadName(1)),
@@ -128,7 +130,7 @@ fn backwards() -> std::ops::Range<u32> {
 fn cut_end_records(plan: &mut Plan) {
     let end = plan.bytes();
     plan.parts[4].bytes.end = end - 21;
-    plan.parts.push(Part { bytes: end - 21..end, headers: 4..4, directory: 0..0 });
+    plan.parts.push(Part { bytes: end - 21..end, way: Way::Streamed, headers: 4..4, directory: 0..0 });
 }
 
 fn list_early(plan: &mut Plan) {
@@ -145,7 +147,7 @@ fn cut_central_header(plan: &mut Plan) {
     let border = plan.directory.clone().map_or(0, |directory| directory.start) + 5;
     let end = plan.bytes();
     plan.parts[4].bytes.end = border;
-    plan.parts.push(Part { bytes: border..end, headers: 4..4, directory: 0..0 });
+    plan.parts.push(Part { bytes: border..end, way: Way::Streamed, headers: 4..4, directory: 0..0 });
 }
 
 pub(crate) fn find(plan: &Plan) -> Vec<F> {

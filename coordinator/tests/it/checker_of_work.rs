@@ -28,14 +28,14 @@ fn sound() -> (Plan, Vec<PartWork>) {
 fn literal(work: &mut PartWork, piece: usize) -> (&mut Vec<u8>, &mut Vec<Slot>) {
     match &mut work.pieces[piece] {
         Piece::Literal { bytes, slots } => (bytes, slots),
-        Piece::Fetch { .. } => panic!("piece {piece} is a fetch"),
+        Piece::Fetch { .. } | Piece::Copy { .. } => panic!("piece {piece} is not literal"),
     }
 }
 
 fn fetch(work: &mut PartWork, piece: usize) -> (&mut u32, &mut std::ops::Range<u64>) {
     match &mut work.pieces[piece] {
         Piece::Fetch { body, range } => (body, range),
-        Piece::Literal { .. } => panic!("piece {piece} is literal"),
+        Piece::Literal { .. } | Piece::Copy { .. } => panic!("piece {piece} is no fetch"),
     }
 }
 

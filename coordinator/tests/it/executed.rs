@@ -1,7 +1,8 @@
 //! Plans carried out to the last byte: what nodes would upload is the archive the format asks for.
 
-use super::cases::{Case, SplitMix64, object};
+use super::cases::{Case, SplitMix64, object, objects};
 use coordinator::ledger::Ledger;
+use coordinator::planner::Means;
 use coordinator::work::part_work;
 use proto::archive::zip::{EndRecords, central_header, end_records, local_header};
 use proto::batch::AttemptId;
@@ -9,7 +10,7 @@ use proto::crc::Crc;
 use proto::job::JobId;
 use proto::limits::MIB;
 use proto::part::{Effort, PartDone};
-use proto::plan::{Entry, PartWork, Piece, Plan};
+use proto::plan::{Entry, Part, PartWork, Piece, Plan, Way};
 
 /// The bytes of a listed object: made of its key, so that no two are alike, and repeating at a length
 /// that no border is a multiple of.
@@ -21,11 +22,11 @@ fn content(key: &str, bytes: u64) -> Vec<u8> {
     content
 }
 
-/// What a node does: fetches, hashes, fills in. Returns the part and the CRC of each body.
+/// What a node does, or S3: fetches or copies, hashes, fills in. Returns the part and the CRC of each body.
 fn assemble(work: &PartWork) -> (Vec<u8>, Vec<Crc>) {
     let mut crcs = vec![Crc::EMPTY; work.bodies.len()];
     for piece in &work.pieces {
-        if let Piece::Fetch { body, range } = piece {
+        if let Piece::Fetch { body, range } | Piece::Copy { body, range } = piece {
             let source = &work.bodies[*body as usize];
             let object = content(&source.key, source.object_bytes);
             let crc = &mut crcs[*body as usize];
@@ -46,7 +47,7 @@ fn assemble(work: &PartWork) -> (Vec<u8>, Vec<Crc>) {
                     part[at..at + 4].copy_from_slice(&crcs[slot.body as usize].value.to_le_bytes());
                 }
             }
-            Piece::Fetch { body, range } => {
+            Piece::Fetch { body, range } | Piece::Copy { body, range } => {
                 let source = &work.bodies[*body as usize];
                 let object = content(&source.key, source.object_bytes);
                 part.extend_from_slice(&object[range.start as usize..range.end as usize]);
@@ -113,6 +114,23 @@ fn what_nodes_upload_is_the_archive() {
     ];
     for sizes in listings {
         let objects = sizes.iter().enumerate().map(|(index, size)| object(&format!("{index:05}"), *size));
-        execute(&Case::new(Some(part), objects.collect()));
+        let streamed = Case::new(Some(part), objects.collect());
+        // So slow a network that all is copied that can be.
+        let means = Means { copies: true, bytes_per_second: 1e5, ..streamed.means };
+        let copied = Case { means, ..streamed.clone() };
+        execute(&streamed);
+        execute(&copied);
     }
+}
+
+#[test]
+fn of_large_objects_only_the_heads_go_through_nodes() {
+    let sizes = [30 * MIB, 12 * MIB, 100, 11 * MIB, 9 * MIB];
+    let means = Means { copies: true, bytes_per_second: 1e5, ..Case::new(None, Vec::new()).means };
+    let case = Case { means, ..Case::new(None, objects(&sizes)) };
+    let plan = case.plan_and_work(&mut SplitMix64(1)).expect("it can be planned");
+    let streamed: u64 = plan.parts.iter().filter(|part| part.way == Way::Streamed).map(Part::size).sum();
+    // A head each of the first three, and the last, which has no 5 MiB left beyond its head.
+    assert!(streamed > 24 * MIB && streamed < 24 * MIB + 2_000, "{streamed}");
+    execute(&case);
 }

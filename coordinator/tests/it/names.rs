@@ -2,7 +2,7 @@
 
 use super::cases::{Case, object, spec};
 use coordinator::plan_check::check_collisions;
-use coordinator::planner::Planner;
+use coordinator::planner::{Means, Planner};
 use proptest::prelude::*;
 use proto::failure::{Failure, FailureKind};
 use proto::job::UnsafeNames;
@@ -13,7 +13,7 @@ fn planned(keys: &[&str]) -> Result<Planner, Failure> {
     let mut spec = spec(None);
     let source = |index| Source::Prefix { bucket: format!("bucket-{index}"), prefix: String::new() };
     spec.sources = (0..keys.len()).map(source).collect();
-    let mut planner = Planner::new(&spec, 16 << 20)?;
+    let mut planner = Planner::new(&spec, Means::new(16 << 20))?;
     for (source, key) in (0u16..).zip(keys) {
         let mut object = object(key, if key.ends_with('/') { 0 } else { 10 });
         object.source = source;

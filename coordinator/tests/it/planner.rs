@@ -1,7 +1,7 @@
 //! What holds for every plan, and the listings at the edges.
 
-use super::cases::{Case, SplitMix64, cap, object, objects, spec};
-use coordinator::planner::Planner;
+use super::cases::{Case, SplitMix64, cap, object, objects, spec, streaming};
+use coordinator::planner::{Means, Planner};
 use proptest::prelude::*;
 use proto::failure::{Failure, FailureKind};
 use proto::limits::{FETCH_BYTES, GIB, MIB, PARTS_MAX};
@@ -57,7 +57,7 @@ proptest! {
     fn what_stands_in_a_plan_never_changes(objects in listing(), part_bytes in part_bytes(), at: prop::sample::Index) {
         let case = Case::new(part_bytes, objects);
         let first = at.index(case.objects.len());
-        let mut planner = Planner::new(&case.spec, case.cap).expect("the job makes sense");
+        let mut planner = Planner::new(&case.spec, case.means).expect("the job makes sense");
         for object in &case.objects[..first] {
             planner.add(object.clone()).expect("it fits");
         }
@@ -158,7 +158,8 @@ fn ten_thousand_parts_are_as_many_as_there_are() {
 
 #[test]
 fn growing_parts_reach_far_and_then_say_so() {
-    let case = |bytes| Case { spec: spec(None), cap: cap(1_024 * MIB), objects: objects(&[bytes]) };
+    let case =
+        |bytes| Case { spec: spec(None), means: streaming(cap(1_024 * MIB)), objects: objects(&[bytes]) };
     let plan = faultless(&case(1_024 * GIB));
     assert!(plan.parts.len() < 8_000, "{} parts", plan.parts.len());
     for bytes in [50 * 1_024 * GIB, u64::MAX - 100, u64::MAX] {
@@ -196,7 +197,7 @@ fn nothing_is_no_archive() {
 #[test]
 fn part_sizes_out_of_range_are_refused() {
     for bytes in [0, 5 * MIB - 1, 5 * GIB + 1, u64::MAX, 500 * MIB] {
-        let refused = Planner::new(&spec(Some(bytes)), cap(512 * MIB));
+        let refused = Planner::new(&spec(Some(bytes)), Means::new(cap(512 * MIB)));
         assert_eq!(refused.expect_err("out of range").kind, FailureKind::BadRequest, "{bytes}");
     }
 }

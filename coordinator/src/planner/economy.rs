@@ -1,0 +1,211 @@
+//! Whether an object's bytes go through nodes or are copied by S3: what each way takes, in time and money.
+
+use proto::crc::StoredKind;
+use proto::job::Goal;
+use proto::limits::{
+    COPY_BYTES_DEFAULT, COPY_BYTES_MAX, FETCH_BYTES, MIB, PART_BYTES_DEFAULT, PART_BYTES_MIN,
+    PARTS_PER_DOUBLING,
+};
+use proto::requests::{READ_USD, WRITE_OR_LIST_USD};
+
+/// Reads a second S3 promises for one prefix (S3: "Performance design patterns").
+const READS_PER_S: f64 = 5_500.0;
+/// Writes a second S3 promises for one prefix, same source.
+const WRITES_PER_S: f64 = 3_500.0;
+/// Seconds until the first copies of a job are done, however many there are: measured by others as 1.5 to 2.5 s for
+/// objects of 1 to 10 GiB in parts of 64 to 128 MiB (awslabs/aws-c-s3#288).
+const COPY_LATENCY_S: f64 = 2.0;
+/// Nodes that carry less than this, in bytes a second, are not near S3: the smallest machines there do as much.
+const NEAR_BYTES_PER_S: f64 = 100e6;
+/// US dollars for a byte through a node near S3: c8gn at 50 Gbit/s each way costs 0.042 a terabyte.
+const NEAR_USD_PER_BYTE: f64 = 0.042e-12;
+/// US dollars for a byte that leaves S3's region for the internet (S3: "Data transfer", first 10 TB a month).
+const FAR_USD_PER_BYTE: f64 = 0.09e-9;
+
+/// What there is to make an archive with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Means {
+    /// Largest part a node can hold, in bytes.
+    pub part_bytes_cap: u64,
+    /// What all nodes together carry each way, in bytes a second.
+    pub bytes_per_second: f64,
+    /// Whether S3 copies objects at all: without, all bytes go through nodes.
+    pub copies: bool,
+    /// Whether S3 tells the CRC-32 of what it copied. AWS does; where it does not, most of it has to be read after all.
+    pub tells_crc: bool,
+}
+
+impl Means {
+    /// Nodes that hold parts of so many bytes, of which nothing else is known.
+    #[must_use]
+    pub fn new(part_bytes_cap: u64) -> Self {
+        let bytes_per_second = proto::limits::NETWORK_BYTES_PER_S_DEFAULT as f64;
+        Self { part_bytes_cap, bytes_per_second, copies: true, tells_crc: true }
+    }
+}
+
+/// What one way to bring bytes into an archive takes.
+#[derive(Clone, Copy, Debug)]
+struct Takes {
+    seconds: f64,
+    usd: f64,
+}
+
+/// Weighs ways against each other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Economy {
+    goal: Goal,
+    means: Means,
+    /// Bytes placed so far.
+    placed_bytes: u64,
+    /// Bytes known to be placed in the end, at least.
+    known_bytes: u64,
+}
+
+impl Economy {
+    pub(super) fn new(goal: Goal, means: Means) -> Self {
+        Self { goal, means, placed_bytes: 0, known_bytes: 0 }
+    }
+
+    /// Notes that so many more bytes are about to be placed.
+    pub(super) fn expect(&mut self, bytes: u64) {
+        self.known_bytes = self.known_bytes.max(self.placed_bytes.saturating_add(bytes));
+    }
+
+    /// Notes that so many bytes were placed.
+    pub(super) fn placed(&mut self, bytes: u64) {
+        self.placed_bytes = self.placed_bytes.saturating_add(bytes);
+        self.expect(0);
+    }
+
+    /// Size to aim at for the first streamed parts, in bytes.
+    pub(super) fn part_bytes(&self) -> u64 {
+        match self.goal {
+            Goal::Speed => PART_BYTES_DEFAULT,
+            Goal::Balanced => 2 * PART_BYTES_DEFAULT,
+            Goal::Price => 4 * PART_BYTES_DEFAULT,
+        }
+    }
+
+    /// Size to aim at for a copied part at `index`, in bytes.
+    pub(super) fn copy_bytes(&self, index: usize) -> u64 {
+        let first = match self.goal {
+            Goal::Speed => COPY_BYTES_DEFAULT,
+            Goal::Balanced => 4 * COPY_BYTES_DEFAULT,
+            Goal::Price => COPY_BYTES_MAX,
+        };
+        if !self.means.tells_crc {
+            // What is known of the whole then serves for its end as well.
+            return COPY_BYTES_MAX;
+        }
+        (first << doublings(index)).min(COPY_BYTES_MAX)
+    }
+
+    /// Whether S3 should copy the last `rest` bytes of an object whose stored checksum is `stored`.
+    pub(super) fn copies(&self, rest: u64, stored: StoredKind, index: usize) -> bool {
+        // Copies take parts, of which there are only so many: the more are gone, the further each has to lead.
+        if rest < PART_BYTES_MIN << doublings(index) || !self.means.copies {
+            return false;
+        }
+        let is_soon = self.known_bytes as f64 / self.means.bytes_per_second < COPY_LATENCY_S;
+        if self.goal != Goal::Price && is_soon {
+            return false;
+        }
+        self.cost(self.copied(rest, stored, index)) < self.cost(self.streamed(rest))
+    }
+
+    fn cost(&self, takes: Takes) -> f64 {
+        // What a second is worth, in US dollars.
+        let second = match self.goal {
+            Goal::Speed => 1.0,
+            Goal::Balanced => 0.01,
+            Goal::Price => 0.0,
+        };
+        takes.usd + second * takes.seconds
+    }
+
+    /// Bytes that are fetched and uploaded, as parts of parts that there are anyway.
+    fn streamed(&self, bytes: u64) -> Takes {
+        let read = self.read(bytes);
+        let parts = bytes as f64 / self.part_bytes().min(self.means.part_bytes_cap) as f64;
+        Takes { seconds: read.seconds + parts / WRITES_PER_S, usd: read.usd + parts * WRITE_OR_LIST_USD }
+    }
+
+    fn read(&self, bytes: u64) -> Takes {
+        let gets = bytes.div_ceil(FETCH_BYTES) as f64;
+        let is_near = self.means.bytes_per_second >= NEAR_BYTES_PER_S;
+        let per_byte = if is_near { NEAR_USD_PER_BYTE } else { FAR_USD_PER_BYTE };
+        Takes {
+            seconds: bytes as f64 / self.means.bytes_per_second + gets / READS_PER_S,
+            usd: gets * READ_USD + bytes as f64 * per_byte,
+        }
+    }
+
+    /// Bytes that are copied, which takes parts of their own and cuts short the one before.
+    fn copied(&self, bytes: u64, stored: StoredKind, index: usize) -> Takes {
+        let writes = 1.0 + bytes.div_ceil(self.copy_bytes(index)) as f64;
+        let is_stored = matches!(stored, StoredKind::Crc32 | StoredKind::Crc32OfParts);
+        let read = match (self.means.tells_crc, is_stored) {
+            (true, _) => Takes { seconds: 0.0, usd: 0.0 },
+            // The head once more, or what borders of parts cut.
+            (false, true) => self.read(bytes.min(16 * MIB)),
+            (false, false) => self.read(bytes),
+        };
+        Takes { seconds: read.seconds + writes / WRITES_PER_S, usd: read.usd + writes * WRITE_OR_LIST_USD }
+    }
+}
+
+/// How often sizes have doubled by the part at `index`.
+pub(super) fn doublings(index: usize) -> usize {
+    (index / PARTS_PER_DOUBLING as usize).min(20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether an object of so many bytes is copied, of very many like it.
+    fn copies(goal: Goal, gbit_per_s: f64, bytes: u64) -> bool {
+        let means = Means { bytes_per_second: gbit_per_s * 1.25e8, ..Means::new(64 * MIB) };
+        let mut economy = Economy::new(goal, means);
+        economy.expect(u64::MAX);
+        economy.copies(bytes, StoredKind::None, 0)
+    }
+
+    #[test]
+    fn the_faster_the_fleet_the_larger_what_is_worth_a_copy() {
+        for (gbit_per_s, least) in [(1.0, 5), (400.0, 9), (1_600.0, 10)] {
+            let smallest = (5..200).find(|mib| copies(Goal::Speed, gbit_per_s, mib * MIB));
+            assert_eq!(smallest, Some(least), "{gbit_per_s} Gbit/s");
+        }
+    }
+
+    #[test]
+    fn what_is_done_before_the_first_copy_would_be_is_streamed() {
+        let mut economy = Economy::new(Goal::Speed, Means::new(64 * MIB));
+        economy.expect(100 * MIB);
+        assert!(!economy.copies(100 * MIB, StoredKind::None, 0));
+        economy.expect(10_000 * MIB);
+        assert!(economy.copies(100 * MIB, StoredKind::None, 0));
+    }
+
+    #[test]
+    fn for_price_requests_count_near_s3_and_bytes_far_from_it() {
+        assert!(!copies(Goal::Price, 10.0, 20 * MIB));
+        assert!(copies(Goal::Price, 10.0, 200 * MIB));
+        assert!(copies(Goal::Price, 0.1, 5 * MIB), "each byte that leaves the region is paid for");
+    }
+
+    #[test]
+    fn what_would_have_to_be_read_all_the_same_is_streamed() {
+        let means = Means { tells_crc: false, bytes_per_second: 1e9, ..Means::new(64 * MIB) };
+        let mut economy = Economy::new(Goal::Speed, means);
+        economy.expect(u64::MAX);
+        let copies = |stored| economy.copies(6 * MIB, stored, 0);
+        assert!(!copies(StoredKind::None) && !copies(StoredKind::Crc64Nvme));
+        let copies = |stored| economy.copies(1_000 * MIB, stored, 0);
+        assert!(copies(StoredKind::Crc32) && copies(StoredKind::Crc32OfParts));
+        let means = Means { copies: false, ..means };
+        assert!(!Economy::new(Goal::Speed, means).copies(1_000 * MIB, StoredKind::Crc32, 0));
+    }
+}
