@@ -681,11 +681,8 @@ fn storms() {
     }
 }
 
-fn storm(seed: u64) -> Fleet {
-    let mut rng = SplitMix64(seed);
-    let mut fleet = Fleet::new(Policy::default());
-    let mut next_node = 1 + rng.next() % 5;
-    (0..next_node).for_each(|id| fleet.join(id, (10 + rng.next() % 200) as f64 * MB_PER_S));
+/// Submits jobs of all kinds; how many.
+fn submit_some(fleet: &mut Fleet, rng: &mut SplitMix64) -> u64 {
     let jobs = 1 + rng.next() % 4;
     for job in 0..jobs {
         let priority = rng.of(&[Priority::Low, Priority::Normal, Priority::High]);
@@ -698,6 +695,15 @@ fn storm(seed: u64) -> Fleet {
         }
         fleet.submit_spec(job, objects, bytes, JobSpec { priority, ..spec(part_bytes) });
     }
+    jobs
+}
+
+fn storm(seed: u64) -> Fleet {
+    let mut rng = SplitMix64(seed);
+    let mut fleet = Fleet::new(Policy::default());
+    let mut next_node = 1 + rng.next() % 5;
+    (0..next_node).for_each(|id| fleet.join(id, (10 + rng.next() % 200) as f64 * MB_PER_S));
+    let jobs = submit_some(&mut fleet, &mut rng);
     for _ in 0..rng.next() % 40 {
         fleet.run_until(fleet.now_ms + rng.next() % 1_500);
         let ids: Vec<u64> = fleet.nodes.keys().map(|id| id.0).collect();
