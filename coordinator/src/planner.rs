@@ -21,7 +21,7 @@ use collide::NameIndex;
 use cut::Cutter;
 pub use cut::PartSizes;
 use economy::Economy;
-pub use economy::Means;
+pub use economy::{Copying, Means};
 pub use naming::{Named, Naming};
 
 /// Lays out one archive.
