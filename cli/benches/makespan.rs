@@ -59,7 +59,13 @@ async fn run(speeds: &[u64], policy: Policy) -> (f64, Explanation) {
         let name = format!("node-{number}");
         twin.throttle(Client::Key(name.clone()), *speed);
         let s3 = client(&server, &name).await;
-        let config = NodeConfig { name, memory_bytes: NODE_MEMORY_DEFAULT, concurrency: 32, keep_warm: 0 };
+        let config = NodeConfig {
+            name,
+            memory_bytes: NODE_MEMORY_DEFAULT,
+            concurrency: 32,
+            network_bytes_per_second: u64::MAX / 1_000_000,
+            keep_warm: 0,
+        };
         let Session { orders, reports } = coordinator.connect(config.hello());
         nodes.push(node_agent::start(config, s3, orders, reports).await.expect("it starts"));
     }

@@ -71,7 +71,13 @@ async fn run(warms: bool, keep_warm: usize) -> (Vec<Summary>, Vec<RequestCounts>
     let (mut nodes, mut clients) = (Vec::new(), Vec::new());
     for number in 0..NODES {
         let (name, memory_bytes) = (format!("node-{number}"), NODE_MEMORY_DEFAULT);
-        let config = NodeConfig { name, memory_bytes, concurrency: 32, keep_warm };
+        let config = NodeConfig {
+            name,
+            memory_bytes,
+            concurrency: 32,
+            network_bytes_per_second: u64::MAX / 1_000_000,
+            keep_warm,
+        };
         let Session { orders, reports } = coordinator.connect(config.hello());
         let s3 = client(&server).await;
         nodes.push(node_agent::start(config, s3.clone(), orders, reports).await.expect("it starts"));

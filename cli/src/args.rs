@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use proto::job::{JobSpec, UnsafeNames};
+use proto::job::{Goal, JobSpec, UnsafeNames};
 use proto::limits::{
     NODE_CONCURRENCY_DEFAULT, NODE_CONCURRENCY_MAX, NODE_MEMORY_MIN, PART_BYTES_MIN, PROCESS_OVERHEAD_BYTES,
     REQUEST_OVERHEAD_BYTES,
@@ -225,6 +225,10 @@ pub(crate) struct ResourceArgs {
     /// Memory to use, whatever the objects' sizes.
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_bytes)]
     pub(crate) memory: u64,
+    /// What the network carries each way in a second, for example 1250MB [default: 10 Gbit/s near S3, 100 Mbit/s far
+    /// from it].
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    pub(crate) bandwidth: Option<u64>,
 }
 
 impl ResourceArgs {
@@ -235,6 +239,9 @@ impl ResourceArgs {
                 "--concurrency must lie between 1 and {NODE_CONCURRENCY_MAX}, not {}",
                 self.concurrency
             ));
+        }
+        if self.bandwidth == Some(0) {
+            return Err("--bandwidth must be above 0".to_owned());
         }
         let connections = REQUEST_OVERHEAD_BYTES * self.concurrency as u64;
         let least = (PROCESS_OVERHEAD_BYTES + connections + 3 * PART_BYTES_MIN).max(NODE_MEMORY_MIN);
@@ -267,6 +274,9 @@ pub(crate) struct JobArgs {
     /// Size of the parts to upload, from 5MiB [default: 16MiB, doubling every 1,000 parts].
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     part_size: Option<u64>,
+    /// What to go for: speed, balanced or price.
+    #[arg(long, value_name = "GOAL", default_value = "speed")]
+    goal: Goal,
 }
 
 impl JobArgs {
@@ -280,6 +290,7 @@ impl JobArgs {
         let mut spec = job_spec(parse_sources(sources)?, destination, self.names.clone());
         spec.no_overwrite = self.no_overwrite;
         spec.part_bytes = self.part_size;
+        spec.goal = self.goal;
         Ok(spec)
     }
 }

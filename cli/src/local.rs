@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::args::ResourceArgs;
 use crate::failures::internal;
+use crate::network::bytes_per_second;
 
 /// A coordinator with its nodes.
 pub(crate) struct Fleet {
@@ -22,12 +23,14 @@ impl Fleet {
         // Its one job begins to list at once; connections opened ahead would come with the first parts.
         let settings = Settings { warms: false, ..Settings::default() };
         let coordinator = Coordinator::start(s3.clone(), settings, None).await.map_err(internal)?;
+        let network_bytes_per_second = bytes_per_second(s3, resources.bandwidth).await;
         let mut running = JoinSet::new();
         for number in 1..=nodes {
             let config = NodeConfig {
                 name: format!("node-{number}"),
                 memory_bytes: resources.memory,
                 concurrency: resources.concurrency,
+                network_bytes_per_second,
                 keep_warm: 0,
             };
             let Session { orders, reports } = coordinator.connect(config.hello());

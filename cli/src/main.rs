@@ -9,6 +9,7 @@ mod exit_code;
 mod failures;
 mod local;
 mod logging;
+mod network;
 mod output;
 mod plan;
 mod progress;

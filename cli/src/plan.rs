@@ -1,36 +1,37 @@
 //! Planning without doing: for a dry run, and to know what an archive should hold.
 
-use coordinator::planner::Planner;
+use coordinator::planner::{Means, Planner};
 use coordinator_server::list_page;
 use proto::failure::Failure;
 use proto::job::JobSpec;
 use proto_s3::S3;
 
-/// Lists all sources of `spec` and plans its archive, as a job would.
+/// Lists all sources of `spec` and plans its archive as a job would, with each of these means.
 ///
 /// # Errors
 /// Those the job itself would end with before it writes anything.
-pub(crate) async fn plan(
+pub(crate) async fn plan<const N: usize>(
     s3: &S3,
     spec: &JobSpec,
-    part_bytes_cap: u64,
+    means: [Means; N],
     mut progress: impl FnMut(&Planner),
-) -> Result<Planner, Failure> {
-    let mut planner = Planner::new(spec, part_bytes_cap)?;
+) -> Result<[Planner; N], Failure> {
+    let mut planners = Vec::with_capacity(N);
+    for means in means {
+        planners.push(Planner::new(spec, means)?);
+    }
     for (index, source) in (0u16..).zip(&spec.sources) {
         let mut from = None;
         loop {
             let page = list_page(s3, index, source, from.as_deref()).await?;
-            for object in page.objects {
-                planner.add(object)?;
-            }
-            progress(&planner);
-            from = page.next;
+            from.clone_from(&page.next);
+            planners.iter_mut().try_for_each(|planner| planner.add_page(page.clone()))?;
+            progress(&planners[0]);
             if from.is_none() {
                 break;
             }
         }
     }
-    planner.finish()?;
-    Ok(planner)
+    planners.iter_mut().try_for_each(Planner::finish)?;
+    Ok(planners.try_into().expect("there are as many as means"))
 }

@@ -22,7 +22,7 @@ use crate::segments;
 use collide::NameIndex;
 use cut::Cutter;
 use economy::Economy;
-pub use economy::Means;
+pub use economy::{Copying, Means};
 pub use naming::{Named, Naming};
 use sizes::PartSizes;
 

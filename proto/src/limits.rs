@@ -84,6 +84,10 @@ pub const NODE_MEMORY_MIN: u64 = 64 * MIB;
 /// What a node's network is taken to carry each way where nobody said, in bytes a second: 10 Gbit/s, as machines for
 /// such work have.
 pub const NETWORK_BYTES_PER_S_DEFAULT: u64 = 1_250_000_000;
+/// The same of a machine that is far from S3: 100 Mbit/s.
+pub const FAR_BYTES_PER_S_DEFAULT: u64 = 12_500_000;
+/// Time to open a connection above which S3 is far away, in milliseconds: within a region it takes one or two.
+pub const FAR_CONNECT_MS: u64 = 10;
 /// Requests a node keeps in flight unless told otherwise.
 pub const NODE_CONCURRENCY_DEFAULT: usize = 32;
 /// Most requests a node may be told to keep in flight.

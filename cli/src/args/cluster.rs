@@ -76,14 +76,14 @@ impl SubmitArgs {
 pub(crate) struct BatchArgs {
     /// Have all jobs of a file made, a line each, and wait for them: JSON as the job API takes it, or CSV that begins
     /// with the names of its columns (source, destination, priority, include, exclude, strip_prefix, no_overwrite,
-    /// part_size, unsafe_names, name); `-` is standard input. Run again, it goes on where it stopped, and tries again
+    /// part_size, goal, unsafe_names, name); `-` is standard input. Run again, it goes on where it stopped, and tries again
     /// what failed.
     #[arg(
         id = "batch",
         long = "batch",
         value_name = "FILE",
         conflicts_with_all = [
-            "addresses", "include", "exclude", "strip_prefix", "unsafe_names", "no_overwrite", "part_size", "priority",
+            "addresses", "include", "exclude", "strip_prefix", "unsafe_names", "no_overwrite", "part_size", "goal", "priority",
             "wait", "idempotency_key", "callback",
         ]
     )]

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use csv::{ByteRecord, ReaderBuilder, Terminator, Trim};
 use proto::api::Submission;
-use proto::job::{JobSpec, Priority};
+use proto::job::{Goal, JobSpec, Priority};
 use proto::limits::BATCH_LINE_BYTES_MAX;
 use proto::location::{parse_object, parse_source};
 use serde_json::{Map, Value};
@@ -25,6 +25,7 @@ const COLUMNS: [&str; 10] = [
     "strip_prefix",
     "no_overwrite",
     "part_size",
+    "goal",
     "unsafe_names",
     "name",
 ];
@@ -221,6 +222,7 @@ fn of_record(heads: &[String], record: &ByteRecord) -> (Option<String>, Result<S
             strip_prefix: one("strip_prefix").map(ToOwned::to_owned),
             no_overwrite: one("no_overwrite").map_or(Ok(false), parse_switch)?,
             part_bytes: one("part_size").map(parse_bytes).transpose()?,
+            goal: one("goal").map_or(Ok(Goal::default()), str::parse)?,
             unsafe_names: one("unsafe_names").map_or(Ok(Default::default()), str::parse)?,
             priority: one("priority").map_or(Ok(Priority::default()), str::parse)?,
             ..JobSpec::new(sources.map_err(|error| error.to_string())?, destination)

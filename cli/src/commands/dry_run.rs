@@ -2,15 +2,17 @@
 
 use std::process::ExitCode;
 
-use coordinator::cost::{Site, estimate};
+use coordinator::cost::{Estimate, Site, estimate};
+use coordinator::planner::{Copying, Means, Planner};
 use proto::failure::Failure;
 use proto::limits::{body_budget_bytes, part_bytes_cap};
-use proto::plan::Plan;
+use proto::plan::{Plan, Way};
 use serde::Serialize;
 
 use super::zip::prepare;
 use crate::args::{ResourceArgs, ZipArgs};
-use crate::output::{Voice, count, requests, size};
+use crate::network::bytes_per_second;
+use crate::output::{Voice, count, requests, size, table};
 use crate::plan::plan;
 use crate::progress::Display;
 
@@ -22,24 +24,35 @@ pub(super) async fn run(args: ZipArgs, voice: Voice) -> Result<ExitCode, Failure
     }
     let mut display = Display::new(voice);
     let cap = part_bytes_cap(body_budget_bytes(resources.memory, resources.concurrency));
-    let planner = plan(&s3, &spec, cap, |planner| {
+    let ResourceArgs { concurrency, memory, bandwidth } = resources;
+    let bytes_per_second = bytes_per_second(&s3, bandwidth).await as f64;
+    let means = Means { bytes_per_second, ..Means::new(cap) };
+    let others = [Copying::Never, Copying::WhereverItCan].map(|copying| Means { copying, ..means });
+    let planners = plan(&s3, &spec, [means, others[0], others[1]], |planner| {
         let plan = planner.plan();
         display.bytes("listing", plan.bytes(), plan.bytes(), &count(plan.entries.len() as u64, "object"));
     });
-    let planner = planner.await?;
+    let [planner, all_streamed, all_copied] = planners.await?;
     display.clear();
-    let ResourceArgs { concurrency, memory } = resources;
-    let site = Site { memory_bytes: memory, concurrency, is_encrypted: s3.is_encrypted() };
-    let estimate = estimate(planner.plan(), s3.requests(), site);
+    let site = Site { memory_bytes: memory, concurrency, is_encrypted: s3.is_encrypted(), bytes_per_second };
+    let estimate_of = |planner: &Planner| estimate(planner.plan(), s3.requests(), site);
+    let estimate = estimate_of(&planner);
+    let ways = [
+        ("this", estimate.clone()),
+        ("all streamed", estimate_of(&all_streamed)),
+        ("all copied that can be", estimate_of(&all_copied)),
+    ];
     let shape = Shape::of(planner.plan());
     let mut text = format!(
-        "{} would get {} of {} in all\n{}\nrequests: {}\ntime: about {:.1} s on one machine near S3 whose network is not the limit",
+        "{} would get {} of {} in all\n{}\nrequests: {}\ntime: about {:.1} s on one machine whose network carries {}/s each way\n{}",
         spec.destination,
         count(shape.entries, "object"),
         size(shape.object_bytes),
         shape.describe(),
         requests(&estimate.requests),
         estimate.seconds,
+        size(bytes_per_second as u64),
+        table_of(&ways),
     );
     for warning in &planner.warnings().first {
         text.push_str(&format!("\nwarning: {warning}"));
@@ -52,11 +65,32 @@ pub(super) async fn run(args: ZipArgs, voice: Voice) -> Result<ExitCode, Failure
         ));
     }
     let value = serde_json::json!({
+        "bytes_per_second": bytes_per_second,
+        "ways": ways.each_ref().map(|(way, estimate)| serde_json::json!({
+            "way": way, "requests": estimate.requests, "price_usd": estimate.price_usd, "seconds": estimate.seconds,
+        })),
         "shape": shape, "requests": estimate.requests, "price_usd": estimate.price_usd, "seconds": estimate.seconds,
         "skipped": planner.skipped().first, "warnings": planner.warnings().first,
     });
     voice.result(&text, &value);
     Ok(ExitCode::SUCCESS)
+}
+
+/// What each way would take, side by side.
+fn table_of(ways: &[(&str, Estimate)]) -> String {
+    let rows = ways.iter().map(|(way, Estimate { requests, price_usd, seconds })| {
+        let through = requests.bytes_received.max(requests.bytes_sent);
+        let (requests, copied) = (requests.total(), requests.bytes_copied);
+        [
+            (*way).to_owned(),
+            requests.to_string(),
+            format!("{price_usd:.4}"),
+            size(through),
+            size(copied),
+            format!("{seconds:.1}"),
+        ]
+    });
+    table(["way", "requests", "US$", "through here", "copied by S3", "seconds"], rows)
 }
 
 /// The outline of a plan.
@@ -67,6 +101,7 @@ struct Shape {
     archive_bytes: u64,
     directory_bytes: u64,
     parts: u64,
+    segments: u64,
     smallest_part_bytes: u64,
     largest_part_bytes: u64,
     entries_over_several_parts: u64,
@@ -74,24 +109,30 @@ struct Shape {
 
 impl Shape {
     fn of(plan: &Plan) -> Self {
-        let part_sizes = || plan.parts.iter().map(proto::plan::Part::size);
+        let parts = || plan.parts.iter().filter(|part| part.within.is_none());
+        let part_sizes = || parts().map(proto::plan::Part::size);
         Self {
             entries: plan.entries.len() as u64,
             object_bytes: plan.entries.iter().map(|entry| entry.object.size).sum(),
             archive_bytes: plan.bytes(),
             directory_bytes: plan.directory.as_ref().map_or(0, |directory| directory.end - directory.start),
-            parts: plan.parts.len() as u64,
+            parts: parts().count() as u64,
+            segments: parts().filter(|part| matches!(part.way, Way::Joined(_))).count() as u64,
             smallest_part_bytes: part_sizes().min().unwrap_or(0),
             largest_part_bytes: part_sizes().max().unwrap_or(0),
             entries_over_several_parts: (0..plan.parts.len())
-                .filter(|index| !plan.continuation(*index).is_empty())
+                .filter(|index| plan.continuation(*index).next().is_some())
                 .count() as u64,
         }
     }
 
     fn describe(&self) -> String {
+        let segments = match self.segments {
+            0 => String::new(),
+            segments => format!("; {segments} of them are made objects of their own first"),
+        };
         format!(
-            "archive: {} ({} bytes), of which {} are headers and directory\nparts: {} of {} to {}; {} cut over several parts",
+            "archive: {} ({} bytes), of which {} are headers and directory\nparts: {} of {} to {}{segments}; {} cut over several parts",
             size(self.archive_bytes),
             self.archive_bytes,
             size(self.archive_bytes - self.object_bytes),

@@ -10,20 +10,22 @@ use proto_session::Dialer;
 use super::{connect, load_tls};
 use crate::args::{CertRole, NodeArgs};
 use crate::failures::{internal, usage};
+use crate::network::bytes_per_second;
 use crate::output::Voice;
 use crate::signals::Signals;
 
 pub(super) async fn run(args: NodeArgs, voice: Voice) -> Result<ExitCode, Failure> {
     let (coordinator, tls) = args.check().map_err(usage)?;
+    let dialer = Dialer::new(coordinator.to_string(), load_tls(tls.as_ref(), CertRole::Node)?);
+    let signals = Signals::listen().map_err(internal)?;
+    let s3 = connect(&args.connect.into()).await?;
     let config = NodeConfig {
         name: args.name,
         memory_bytes: args.resources.memory,
         concurrency: args.resources.concurrency,
+        network_bytes_per_second: bytes_per_second(&s3, args.resources.bandwidth).await,
         keep_warm: args.keep_warm,
     };
-    let dialer = Dialer::new(coordinator.to_string(), load_tls(tls.as_ref(), CertRole::Node)?);
-    let signals = Signals::listen().map_err(internal)?;
-    let s3 = connect(&args.connect.into()).await?;
     voice.say(&format!("node {} dials {coordinator}; Ctrl-C ends it", config.name));
     work(config, dialer, s3, told_to_leave(signals, args.stop_timeout, voice)).await.map_err(failure)?;
     voice.say("left: nothing is unfinished here");

@@ -43,8 +43,13 @@ impl Service {
         let service = Self { coordinator, runtime, world, s3 };
         service.runtime.block_on(async {
             for name in ["one", "two"] {
-                let config =
-                    NodeConfig { name: name.into(), memory_bytes: 128 << 20, concurrency: 16, keep_warm: 0 };
+                let config = NodeConfig {
+                    name: name.into(),
+                    memory_bytes: 128 << 20,
+                    concurrency: 16,
+                    network_bytes_per_second: 1 << 30,
+                    keep_warm: 0,
+                };
                 let Session { orders, reports } = service.coordinator.connect(config.hello());
                 let node = node_agent::start(config, service.s3.clone(), orders, reports).await;
                 let mut node = node.expect("actors can be started");

@@ -22,6 +22,18 @@ const NEAR_USD_PER_BYTE: f64 = 0.042e-12;
 /// US dollars for a byte that leaves S3's region for the internet (S3: "Data transfer", first 10 TB a month).
 const FAR_USD_PER_BYTE: f64 = 0.09e-9;
 
+/// Which bytes S3 copies by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Copying {
+    /// None: all go through nodes.
+    Never,
+    /// Those for which that pays.
+    #[default]
+    WhereItPays,
+    /// All it can.
+    WhereverItCan,
+}
+
 /// What there is to make an archive with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Means {
@@ -29,8 +41,8 @@ pub struct Means {
     pub part_bytes_cap: u64,
     /// What all nodes together carry each way, in bytes a second.
     pub bytes_per_second: f64,
-    /// Whether S3 copies objects at all: without, all bytes go through nodes.
-    pub copies: bool,
+    /// Which bytes S3 copies.
+    pub copying: Copying,
     /// Whether S3 tells the CRC-32 of what it copied. AWS does; where it does not, most of it has to be read after all.
     pub tells_crc: bool,
 }
@@ -40,7 +52,7 @@ impl Means {
     #[must_use]
     pub fn new(part_bytes_cap: u64) -> Self {
         let bytes_per_second = proto::limits::NETWORK_BYTES_PER_S_DEFAULT as f64;
-        Self { part_bytes_cap, bytes_per_second, copies: true, tells_crc: true }
+        Self { part_bytes_cap, bytes_per_second, copying: Copying::default(), tells_crc: true }
     }
 }
 
@@ -104,8 +116,11 @@ impl Economy {
     /// Whether S3 should copy the last `rest` bytes of an object whose stored checksum is `stored`.
     pub(super) fn copies(&self, rest: u64, stored: StoredKind, index: usize) -> bool {
         // Copies take parts, of which there are only so many: the more are gone, the further each has to lead.
-        if rest < PART_BYTES_MIN << doublings(index) || !self.means.copies {
+        if rest < PART_BYTES_MIN << doublings(index) || self.means.copying == Copying::Never {
             return false;
+        }
+        if self.means.copying == Copying::WhereverItCan {
+            return true;
         }
         let is_soon = self.known_bytes as f64 / self.means.bytes_per_second < COPY_LATENCY_S;
         if self.goal != Goal::Price && is_soon {
@@ -205,7 +220,7 @@ mod tests {
         assert!(!copies(StoredKind::None) && !copies(StoredKind::Crc64Nvme));
         let copies = |stored| economy.copies(1_000 * MIB, stored, 0);
         assert!(copies(StoredKind::Crc32) && copies(StoredKind::Crc32OfParts));
-        let means = Means { copies: false, ..means };
+        let means = Means { copying: Copying::Never, ..means };
         assert!(!Economy::new(Goal::Speed, means).copies(1_000 * MIB, StoredKind::Crc32, 0));
     }
 }

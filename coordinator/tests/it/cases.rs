@@ -2,7 +2,7 @@
 
 use coordinator::ledger::Ledger;
 use coordinator::plan_check::{check, check_collisions, check_sizes, check_work};
-use coordinator::planner::{Means, Planner};
+use coordinator::planner::{Copying, Means, Planner};
 use coordinator::work::{Object, part_work};
 use proto::batch::AttemptId;
 use proto::crc::{Crc, StoredKind};
@@ -75,7 +75,7 @@ pub(crate) fn cap(memory_bytes: u64) -> u64 {
 
 /// Means of which copying is none: all goes through nodes, in parts up to `cap` bytes.
 pub(crate) fn streaming(cap: u64) -> Means {
-    Means { copies: false, ..Means::new(cap) }
+    Means { copying: Copying::Never, ..Means::new(cap) }
 }
 
 /// The object that a segment becomes.
@@ -135,7 +135,7 @@ impl Case {
         spec.goal = rng.of(&[Goal::Speed, Goal::Balanced, Goal::Price]);
         let means = Means {
             bytes_per_second: rng.of(&[1e5, 1e7, 1.25e9, 5e10]),
-            copies: rng.below(4) > 0,
+            copying: rng.of(&[Copying::Never, Copying::WhereItPays, Copying::WhereverItCan]),
             tells_crc: rng.below(4) > 0,
             ..Means::new(cap)
         };

@@ -2,7 +2,7 @@
 
 use super::cases::{Case, Segments, SplitMix64, object, objects, segment};
 use coordinator::ledger::Ledger;
-use coordinator::planner::Means;
+use coordinator::planner::{Copying, Means};
 use coordinator::work::part_work;
 use proto::archive::zip::{EndRecords, central_header, end_records, local_header};
 use proto::batch::AttemptId;
@@ -134,8 +134,7 @@ fn what_nodes_upload_is_the_archive() {
     for sizes in listings {
         let objects = sizes.iter().enumerate().map(|(index, size)| object(&format!("{index:05}"), *size));
         let streamed = Case::new(Some(part), objects.collect());
-        // So slow a network that all is copied that can be.
-        let means = Means { copies: true, bytes_per_second: 1e5, ..streamed.means };
+        let means = Means { copying: Copying::WhereverItCan, ..streamed.means };
         let copied = Case { means, ..streamed.clone() };
         execute(&streamed);
         execute(&copied);
@@ -149,8 +148,8 @@ fn what_is_made_by_way_of_segments_is_the_archive() {
     for sizes in listings {
         for segment in [6 * MIB, 15 * MIB] {
             let case = Case::new(Some(segment), objects(sizes));
-            for (copies, bytes_per_second) in [(false, 1e9), (true, 1e5)] {
-                let means = Means { part_bytes_cap: part, copies, bytes_per_second, ..case.means };
+            for copying in [Copying::Never, Copying::WhereverItCan] {
+                let means = Means { part_bytes_cap: part, copying, ..case.means };
                 let plan = execute(&Case { means, ..case.clone() });
                 assert!(plan.parts.iter().any(|part| matches!(part.way, Way::Joined(_))));
             }
@@ -161,7 +160,7 @@ fn what_is_made_by_way_of_segments_is_the_archive() {
 #[test]
 fn of_large_objects_only_the_heads_go_through_nodes() {
     let sizes = [30 * MIB, 12 * MIB, 100, 11 * MIB, 9 * MIB];
-    let means = Means { copies: true, bytes_per_second: 1e5, ..Case::new(None, Vec::new()).means };
+    let means = Means { copying: Copying::WhereverItCan, ..Case::new(None, Vec::new()).means };
     let case = Case { means, ..Case::new(None, objects(&sizes)) };
     let plan = case.plan_and_work(&mut SplitMix64(1)).expect("it can be planned");
     let streamed: u64 = plan.parts.iter().filter(|part| part.way == Way::Streamed).map(Part::size).sum();

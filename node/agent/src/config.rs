@@ -14,6 +14,8 @@ pub struct NodeConfig {
     pub memory_bytes: u64,
     /// Most requests in flight at a time.
     pub concurrency: usize,
+    /// What its network carries each way, in bytes a second.
+    pub network_bytes_per_second: u64,
     /// Connections to S3 to keep open while there is nothing to do, 0 for none.
     pub keep_warm: usize,
 }
@@ -29,6 +31,7 @@ impl NodeConfig {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             cores: u32::try_from(cores).unwrap_or(u32::MAX),
             body_budget_bytes: self.body_budget_bytes(),
+            network_bytes_per_second: self.network_bytes_per_second,
         }
     }
 

@@ -283,7 +283,13 @@ mod tests {
         let (sender, mut arrivals) = mpsc::channel(1);
         tokio::spawn(async move { listener.serve(sender, std::future::pending()).await });
         let options = Options { endpoint_url: Some("http://127.0.0.1:9".into()), ..Options::default() };
-        let config = NodeConfig { name: "node".into(), memory_bytes: 64 << 20, concurrency: 4, keep_warm: 0 };
+        let config = NodeConfig {
+            name: "node".into(),
+            memory_bytes: 64 << 20,
+            concurrency: 4,
+            network_bytes_per_second: 1 << 30,
+            keep_warm: 0,
+        };
         let mut run = Run {
             config,
             s3: S3::connect(&options).await.unwrap(),

@@ -82,6 +82,8 @@ pub struct S3 {
     pub(crate) counts: Arc<Counts>,
     /// Where requests go, for error messages.
     pub(crate) endpoint: Arc<str>,
+    /// Host and port that requests go to, but for the bucket before it.
+    pub(crate) address: Arc<str>,
     pub(crate) region: Arc<str>,
     /// The profile chosen by name, for error messages.
     pub(crate) profile: Option<Arc<str>>,
@@ -101,9 +103,9 @@ impl S3 {
             (None, Some(_)) => Region::from_static(REGION_ELSEWHERE),
             (None, None) => return Err(ConnectError::NoRegion),
         };
-        let is_aws = match &endpoint {
-            Some(url) => is_aws(&endpoint_host(url)?),
-            None => true,
+        let (is_aws, address) = match &endpoint {
+            Some(url) => (is_aws(&endpoint_host(url)?), endpoint_address(url)?),
+            None => (true, format!("s3.{region}.{}:443", aws_domain(region.as_ref()))),
         };
         let mut config = aws_sdk_s3::config::Builder::from(&shared)
             .region(region.clone())
@@ -131,6 +133,7 @@ impl S3 {
             client: Client::from_conf(config.build()),
             counts,
             endpoint: endpoint.into(),
+            address: address.into(),
             region: region.as_ref().into(),
             profile: options.profile.as_deref().map(Into::into),
         })
@@ -220,6 +223,18 @@ fn endpoint_host(url: &str) -> Result<String, ConnectError> {
     }
 }
 
+fn endpoint_address(url: &str) -> Result<String, ConnectError> {
+    let host = endpoint_host(url)?;
+    let uri: http::Uri = url.parse().map_err(|_| ConnectError::Endpoint(url.to_owned()))?;
+    let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    Ok(format!("{host}:{}", uri.port_u16().unwrap_or(usual)))
+}
+
+/// Where a region of AWS answers.
+fn aws_domain(region: &str) -> &'static str {
+    if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" }
+}
+
 /// Whether AWS answers at `host`, in any of its partitions (`amazonaws.com`, `amazonaws.com.cn`,
 /// `amazonaws.eu`, dual-stack `api.aws`), VPC endpoints included.
 fn is_aws(host: &str) -> bool {
@@ -245,6 +260,9 @@ mod tests {
         for url in ["", "localhost:9000", "ftp://x", "http://", "s3.amazonaws.com"] {
             assert_eq!(endpoint_host(url), Err(ConnectError::Endpoint(url.into())));
         }
+        let addresses =
+            ["http://127.0.0.1:9000/x", "https://minio.example.com", "http://[::1]"].map(endpoint_address);
+        assert_eq!(addresses.map(Result::unwrap), ["127.0.0.1:9000", "minio.example.com:443", "[::1]:80"]);
     }
 
     #[test]

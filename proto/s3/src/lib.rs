@@ -14,6 +14,7 @@ mod counts;
 mod create_upload;
 mod decode;
 mod delete_object;
+mod distance;
 mod error;
 mod get;
 mod has_parts;

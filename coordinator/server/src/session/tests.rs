@@ -35,7 +35,14 @@ async fn when_a_session_fails_its_node_is_lost_and_disconnected() {
     let (arrive, mut arrivals) = mpsc::channel(1);
     tokio::spawn(async move { listener.serve(arrive, std::future::pending()).await });
     let (version, cores) = ("test".into(), 1);
-    let hello = Hello { name: "node".into(), resume: None, version, cores, body_budget_bytes: 64 << 20 };
+    let hello = Hello {
+        name: "node".into(),
+        resume: None,
+        version,
+        cores,
+        body_budget_bytes: 64 << 20,
+        network_bytes_per_second: 0,
+    };
     let dialled = tokio::spawn(async move { dial(&dialer, hello).await });
 
     let arrival = arrivals.recv().await.unwrap();

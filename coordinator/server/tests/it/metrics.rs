@@ -77,7 +77,13 @@ async fn with_a_node(world: &World) -> Coordinator {
     let settings = Settings { warms: false, ..Settings::default() };
     let coordinator = Coordinator::start(world.s3.clone(), settings, None).await.expect("it starts");
     let name = "node".to_owned();
-    let config = NodeConfig { name, memory_bytes: 64 << 20, concurrency: 4, keep_warm: 0 };
+    let config = NodeConfig {
+        name,
+        memory_bytes: 64 << 20,
+        concurrency: 4,
+        network_bytes_per_second: 1 << 30,
+        keep_warm: 0,
+    };
     let Session { orders, reports } = coordinator.connect(config.hello());
     // Another client, as on another machine: it counts its requests from 0.
     node_agent::start(config, world.s3.tallied(), orders, reports).await.expect("it starts");

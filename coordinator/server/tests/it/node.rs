@@ -17,7 +17,14 @@ use tokio::sync::mpsc;
 
 /// What a node says first.
 pub(crate) fn hello(name: &str, resume: Option<SessionId>) -> Hello {
-    Hello { name: name.into(), resume, version: "test".into(), cores: 1, body_budget_bytes: 64 << 20 }
+    Hello {
+        name: name.into(),
+        resume,
+        version: "test".into(),
+        cores: 1,
+        body_budget_bytes: 64 << 20,
+        network_bytes_per_second: 0,
+    }
 }
 
 /// A connection of a node, and the session it was given.

@@ -94,7 +94,13 @@ pub(crate) fn id(part: u32) -> AttemptId {
 }
 
 pub(crate) fn config() -> NodeConfig {
-    NodeConfig { name: "node".into(), memory_bytes: 64 << 20, concurrency: 4, keep_warm: 0 }
+    NodeConfig {
+        name: "node".into(),
+        memory_bytes: 64 << 20,
+        concurrency: 4,
+        network_bytes_per_second: 1 << 30,
+        keep_warm: 0,
+    }
 }
 
 /// How an attempt was answered.
