@@ -48,7 +48,9 @@ impl Operation {
             Self::ListObjects => ("ListObjectsV2", "list", "s3:ListBucket"),
             Self::HeadObject => ("HeadObject", "look up", "s3:GetObject"),
             Self::GetObject => ("GetObject", "read", "s3:GetObject"),
-            Self::GetAttributes => ("GetObjectAttributes", "ask for the checksums of", "s3:GetObject and s3:GetObjectAttributes"),
+            Self::GetAttributes => {
+                ("GetObjectAttributes", "ask for the checksums of", "s3:GetObject and s3:GetObjectAttributes")
+            }
             Self::CreateUpload => ("CreateMultipartUpload", "begin the upload of", "s3:PutObject"),
             Self::UploadPart => ("UploadPart", "upload", "s3:PutObject"),
             Self::CopyPart => ("UploadPartCopy", "copy", "s3:GetObject of the source and s3:PutObject"),
