@@ -29,6 +29,7 @@ impl NodeConfig {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             cores: u32::try_from(cores).unwrap_or(u32::MAX),
             body_budget_bytes: self.body_budget_bytes(),
+            network_bytes_per_second: 0,
         }
     }
 

@@ -104,6 +104,7 @@ pub(crate) fn hello(name: &str) -> Hello {
         version: "1.2.3".to_owned(),
         cores: 2,
         body_budget_bytes: 200 << 20,
+        network_bytes_per_second: 0,
     }
 }
 
