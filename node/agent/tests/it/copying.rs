@@ -164,7 +164,7 @@ async fn a_source_that_changes_before_its_crc_is_found_is_named() {
         while world.uploaded().is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        world.twin.put(SOURCES, "large", Rope::synthetic(3, SIZE));
+        world.twin.put(SOURCES, "large", Rope::from("another"));
         node.hear(1).await;
         assert_eq!(node.told.failed[0].failure.kind, FailureKind::SourceChanged);
     }
