@@ -1,5 +1,5 @@
-//! What is known of the rivals at the population they were made for: counts, from their sources and authors, and
-//! times, from their authors.
+//! What is known of the rivals' counts at the population they were made for: from their authors where they tell, else
+//! from their sources, counted before and apart from the plans here, as the mean of three other samples.
 
 use crate::model::Takes;
 

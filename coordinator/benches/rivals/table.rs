@@ -55,7 +55,7 @@ fn row(name: &str, outcome: Outcome, published: &str) -> String {
 }
 
 fn dollars(usd: f64) -> String {
-    if usd < 0.01 { format!("{usd:.5}") } else { format!("{usd:.3}") }
+    if usd < 0.01 { format!("{usd:.5}") } else { format!("{usd:.4}") }
 }
 
 fn seconds(seconds: f64) -> String {
