@@ -187,6 +187,9 @@ pub const SPOOL_SILENCE_MS: u64 = 30_000;
 pub const STATE_PART_BYTES: usize = 8 << 20;
 /// Reports of jobs written to a coordinator's state at a time: each holds such a part.
 pub const REPORTS_AT_ONCE: usize = 8;
+/// Entries, skipped objects and decisions in reports that are yet to be written, about 150 bytes each; beyond that no
+/// new jobs are taken. The largest job that comes in lines brings as many, so one such report stops nobody.
+pub const REPORT_ITEMS_PENDING_MAX: u64 = 20_000_000;
 /// Most bytes of a report that are looked at for the job it is of: its destination, outcome and warnings.
 pub const REPORT_HEAD_BYTES_MAX: usize = 1 << 20;
 /// Attempts to deliver one callback: with the waits between them, about four minutes.
@@ -197,12 +200,16 @@ pub const CALLBACK_BACKOFF_MS: u64 = 2_000;
 pub const CALLBACK_ANSWER_MS: u64 = 10_000;
 /// Time from a job's end in which its callback is delivered or given up, all waiting included, in milliseconds.
 pub const CALLBACK_WITHIN_MS: u64 = 900_000;
-/// Callbacks not yet delivered; those beyond are given up at once.
+/// Callbacks not yet delivered, and as many owed by coordinators before this one; those beyond are left to the next.
 pub const CALLBACKS_PENDING_MAX: usize = 10_000;
-/// Callbacks on their way at the same time.
-pub const CALLBACKS_AT_ONCE: usize = 32;
+/// Callbacks on their way at the same time, a connection each: it takes 64 hosts that never answer to hold up others.
+pub const CALLBACKS_AT_ONCE: usize = 256;
 /// Callbacks on their way to one host: who never answers must not hold up those for others.
 pub const CALLBACKS_AT_ONCE_PER_HOST: usize = 4;
+/// Records of callbacks read or written at a time, and so submissions that wait for theirs.
+pub const CALLBACK_RECORDS_AT_ONCE: usize = 64;
+/// Longest record of a callback in a coordinator's state, in bytes: what a report begins with, and an address.
+pub const CALLBACK_RECORD_BYTES_MAX: u64 = 2 * REPORT_HEAD_BYTES_MAX as u64;
 /// Longest address of a callback, in bytes.
 pub const CALLBACK_URL_BYTES_MAX: usize = 2_048;
 /// Jobs of a batch at a time unless told otherwise.

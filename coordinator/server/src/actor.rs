@@ -25,7 +25,7 @@ use crate::member::Orders;
 use crate::metrics::Times;
 use crate::pump::Handled;
 use crate::questions::ask;
-use crate::reports::Reports;
+use crate::reports::{Reports, Unwritten};
 use crate::roster::{JobRequest, Roster, Sight, problems, report};
 use crate::spans;
 
@@ -66,6 +66,8 @@ pub enum Refusal {
     Job(Failure),
     /// Its owner has as many jobs as allowed, of which this is the number.
     TooMany(usize),
+    /// Its callback cannot be recorded, so that it would be lost with this coordinator.
+    Unrecorded(Failure),
     /// Its key was used for another.
     Mismatch(JobId),
     /// The coordinator is about to end, or has.
@@ -78,6 +80,9 @@ pub(crate) struct Start {
     pub(crate) s3: S3,
     pub(crate) settings: Settings,
     pub(crate) journal: Option<Journal>,
+    pub(crate) callbacks: Callbacks,
+    /// Tells callbacks, and whoever asks, that the coordinator is about to end.
+    pub(crate) stopping: watch::Sender<bool>,
 }
 
 pub(crate) struct State {
@@ -99,8 +104,7 @@ pub(crate) struct State {
     callbacks: Callbacks,
     /// Jobs that have ended and are not settled.
     ending: BTreeMap<JobId, Box<Ending>>,
-    /// Jobs of which the report is being written.
-    reporting: BTreeSet<JobId>,
+    unwritten: Unwritten,
     /// Tells that the coordinator is about to end.
     stopping: watch::Sender<bool>,
     suspects: BTreeMap<JobId, Suspects>,
@@ -117,17 +121,16 @@ impl Actor for CoordinatorActor {
     type Arguments = Start;
 
     async fn pre_start(&self, _: ActorRef<Message>, start: Start) -> Result<State, ActorProcessingErr> {
-        let (stopping, is_stopping) = watch::channel(false);
         let reports = start.journal.as_ref().map(|journal| {
             // Not counted with any job.
             Reports::new(start.s3.clone(), journal.state().clone())
         });
         Ok(State {
             reports,
-            callbacks: Callbacks::new(is_stopping),
+            callbacks: start.callbacks,
             ending: BTreeMap::new(),
-            reporting: BTreeSet::new(),
-            stopping,
+            unwritten: Unwritten::default(),
+            stopping: start.stopping,
             s3: start.s3,
             journal: start.journal,
             machine: Machine::new(start.settings),
@@ -187,7 +190,7 @@ impl Actor for CoordinatorActor {
             Message::Settled(id, outcome) => state.settle(id, outcome, &myself),
             Message::ErrandDone => state.errands -= 1,
             Message::ReportDone(id) => {
-                state.reporting.remove(&id);
+                state.unwritten.remove(id);
             }
             Message::Look(look) => look(state),
             Message::Stop => {
@@ -288,19 +291,24 @@ impl State {
         }
     }
 
-    /// Takes a job in, and removes the manifest written for it if it is none.
+    /// Takes a job in, and removes what was written for it if it is none.
     fn submit(
         &mut self,
         request: JobRequest,
         ended: oneshot::Sender<Outcome>,
         myself: &ActorRef<Message>,
     ) -> Result<Submitted, Refusal> {
-        let manifest = request.manifest.clone();
+        let (id, manifest, is_owed) = (request.id, request.manifest.clone(), request.callback.is_some());
         let submitted = self.take(request, ended, myself);
-        if let Some(manifest) = manifest
-            && !submitted.as_ref().is_ok_and(|submitted| submitted.is_new)
-        {
+        if submitted.as_ref().is_ok_and(|submitted| submitted.is_new) {
+            return submitted;
+        }
+        if let Some(manifest) = manifest {
             self.discard(manifest, myself);
+        }
+        if is_owed {
+            let callbacks = self.callbacks.clone();
+            self.errand(myself, async move { callbacks.forget(id).await }, None);
         }
         submitted
     }
@@ -324,6 +332,12 @@ impl State {
         }
         if self.is_stopping() {
             return Err(Refusal::Stopping);
+        }
+        if let Some(failure) = self.unwritten.refusal() {
+            let outcome = Outcome::Failed { failure: failure.clone(), left_behind: Vec::new() };
+            // Whoever submitted it may have stopped waiting.
+            let _ = ended.send(outcome);
+            return Err(Refusal::Job(failure));
         }
         if let Some(most) = request.jobs_max
             && self.roster.unsettled_of(owner.as_deref()) >= most

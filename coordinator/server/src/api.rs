@@ -14,6 +14,7 @@ mod problem;
 mod report;
 mod submit;
 
+pub(crate) use self::callback::target_of;
 pub use self::openapi::description;
 
 use std::sync::Arc;

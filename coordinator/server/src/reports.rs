@@ -1,6 +1,7 @@
 //! Reports of jobs that have ended: an object each in the coordinator's state, because those of many entries are too
 //! long to be remembered. The object is the answer to whoever asks for it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use coordinator::machine::Archive;
 use proto::api::{JobReport, ReportEntry};
 use proto::failure::{Failure, FailureKind, S3ErrorKind};
 use proto::job::JobId;
-use proto::limits::{REPORT_HEAD_BYTES_MAX, REPORTS_AT_ONCE};
+use proto::limits::{REPORT_HEAD_BYTES_MAX, REPORT_ITEMS_PENDING_MAX, REPORTS_AT_ONCE};
 use proto::plan::Entry;
 use proto::retry::Attempts;
 use proto::view::JobView;
@@ -17,7 +18,7 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use crate::handle::Gone;
-use crate::journal::StateLocation;
+use crate::state::{Folder, StateLocation};
 use crate::writer::Writer;
 
 /// What a report begins with: its job is the first thing in it.
@@ -33,6 +34,42 @@ pub(crate) struct Reports {
     s3: S3,
     state: StateLocation,
     turns: Arc<Semaphore>,
+}
+
+/// The reports that are yet to be written, and how much of memory they keep: with each goes its archive's plan.
+#[derive(Default)]
+pub(crate) struct Unwritten {
+    items: BTreeMap<JobId, u64>,
+    in_all: u64,
+}
+
+impl Unwritten {
+    pub(crate) fn add(&mut self, report: &JobReport, archive: Option<&Archive>) {
+        let entries = archive.map_or(0, |archive| archive.plan.entries.len());
+        // One for the rest of it: many small ones are not for nothing either.
+        let items = (1 + entries + report.skipped.len() + report.decisions.len()) as u64;
+        self.in_all += items;
+        self.in_all -= self.items.insert(report.job.id, items).unwrap_or_default();
+    }
+
+    pub(crate) fn remove(&mut self, id: JobId) {
+        self.in_all -= self.items.remove(&id).unwrap_or_default();
+    }
+
+    pub(crate) fn contains(&self, id: JobId) -> bool {
+        self.items.contains_key(&id)
+    }
+
+    /// Why no more jobs are taken, if they keep as much as they may.
+    pub(crate) fn refusal(&self) -> Option<Failure> {
+        (self.in_all > REPORT_ITEMS_PENDING_MAX).then(|| {
+            let message = format!(
+                "the reports of {} ended jobs wait to be written, which is as much as this coordinator keeps: submit it again later",
+                self.items.len()
+            );
+            Failure::new(FailureKind::Unavailable, message)
+        })
+    }
 }
 
 /// Why there is no report to be read.
@@ -86,7 +123,8 @@ impl Reports {
 
     async fn write_down(&self, report: JobReport, archive: Option<Archive>) -> Result<(), Failure> {
         let id = report.job.id;
-        let mut writer = Writer::new(self.s3.clone(), self.state.report(id), id, "application/json");
+        let mut writer =
+            Writer::new(self.s3.clone(), self.state.object(Folder::Reports, id), id, "application/json");
         let text = serde_json::to_string(&report).expect("a report can be told in JSON");
         drop(report);
         let text = text.strip_suffix(TAIL).expect("its entries are the last, and there are none yet");
@@ -114,7 +152,7 @@ impl Reports {
 
     /// Begins to read the report of a job.
     pub(crate) async fn open(&self, id: JobId) -> Result<ReportBody, NoReport> {
-        let at = self.state.report(id);
+        let at = self.state.object(Folder::Reports, id);
         let unreadable = |error: Error| match error.kind() {
             S3ErrorKind::NoSuchKey => NoReport::Unknown,
             _ => NoReport::Unreadable(error.into()),
@@ -200,5 +238,50 @@ impl ReportBody {
                 Err(again) => error = again,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::job::{Outcome, Priority, Progress, Summary};
+    use proto::location::Location;
+
+    fn report(id: u64) -> JobReport {
+        let job = JobView {
+            id: JobId(id),
+            state: proto::view::JobState::Completed,
+            destination: Location { bucket: "out".into(), key: "a.zip".into() },
+            priority: Priority::default(),
+            owner: None,
+            submitted_ms: 0,
+            progress: Progress::default(),
+            outcome: Some(Outcome::Completed(Summary::default())),
+        };
+        JobReport {
+            job,
+            nodes: Vec::new(),
+            decisions: Vec::new(),
+            untold: 0,
+            requests: proto::requests::RequestCounts::default(),
+            price_usd: 0.0,
+            skipped: Vec::new(),
+            entries: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn no_jobs_are_taken_while_too_much_waits_to_be_written() {
+        let mut unwritten = Unwritten { in_all: REPORT_ITEMS_PENDING_MAX - 1, ..Unwritten::default() };
+        unwritten.add(&report(1), None);
+        assert!(unwritten.contains(JobId(1)) && unwritten.refusal().is_none());
+        unwritten.add(&report(2), None);
+        let refused = unwritten.refusal().expect("there are too many");
+        assert_eq!(refused.kind, FailureKind::Unavailable);
+        assert!(refused.message.contains("2 ended jobs"), "{refused}");
+        unwritten.remove(JobId(1));
+        assert!(!unwritten.contains(JobId(1)) && unwritten.refusal().is_none());
+        unwritten.remove(JobId(1));
+        assert_eq!(unwritten.in_all, REPORT_ITEMS_PENDING_MAX);
     }
 }

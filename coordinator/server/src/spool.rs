@@ -17,8 +17,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_stream::{Stream, StreamExt};
 
-use crate::journal::StateLocation;
 use crate::manifest::{BadLine, bare, in_line, named};
+use crate::state::{Folder, StateLocation};
 use crate::writer::Writer;
 
 /// Where the sources of submissions go that come in lines.
@@ -144,7 +144,7 @@ where
     /// # Errors
     /// See [`SpoolError`].
     pub async fn finish(mut self, job: JobId, within: &[String]) -> Result<Spooled, SpoolError> {
-        let location = self.state.manifest(job);
+        let location = self.state.object(Folder::Manifests, job);
         let mut writer = Writer::new(self.s3, location.clone(), job, "application/x-ndjson");
         let (mut digest, mut lines) = (Context::new(&SHA256), 0);
         while let Some(line) = self.lines.next().await? {

@@ -95,6 +95,12 @@ impl Tokens {
         found
     }
 
+    /// The token of this name.
+    pub(crate) fn named(&self, name: &str) -> Option<Arc<Token>> {
+        let tokens = &self.now.read().unwrap_or_else(PoisonError::into_inner).tokens;
+        tokens.iter().find(|token| token.name == name).cloned()
+    }
+
     /// Counts a submission of a token; says how long to wait if there were too many.
     pub(crate) fn admit_submission(&self, token: &Token) -> Result<(), Duration> {
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);

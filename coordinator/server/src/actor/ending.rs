@@ -40,6 +40,9 @@ impl State {
         let report = JobReport { skipped: std::mem::take(&mut ended.skipped), ..report };
         // Before it is remembered, which it is without its entries.
         let archive = ended.archive.take().filter(|_| self.reports.is_some());
+        if self.reports.is_some() {
+            self.unwritten.add(&report, archive.as_ref());
+        }
         self.ending.insert(id, Box::new(Ending { report, archive }));
         self.roster.ended(ended);
         // The record of an upload that could not be removed stays: the next coordinator tries again.
@@ -81,11 +84,10 @@ impl State {
             self.discard(manifest, myself);
         }
         if let Some(target) = callback {
-            let told = self.callbacks.clone().deliver(report.job.clone(), target);
+            let told = self.callbacks.clone().tell(report.job.clone(), target);
             self.errand(myself, told, None);
         }
         if let Some(reports) = self.reports.clone() {
-            self.reporting.insert(id);
             let written = async move { reports.write(report, archive).await };
             self.errand(myself, written, Some(Message::ReportDone(id)));
         }
@@ -94,7 +96,7 @@ impl State {
     /// Whether there is yet to be a report of a job.
     pub(crate) fn owes_report(&self, id: JobId) -> bool {
         let is_over = self.machine.job(id).is_none() && !self.ending.contains_key(&id);
-        !is_over || self.reporting.contains(&id)
+        !is_over || self.unwritten.contains(id)
     }
 
     pub(crate) fn reports(&self) -> Option<Reports> {
@@ -114,7 +116,7 @@ impl State {
     }
 
     /// Does something for a job that is over, for which nobody waits but a coordinator that is about to end.
-    fn errand(
+    pub(super) fn errand(
         &mut self,
         myself: &ActorRef<Message>,
         work: impl Future<Output = ()> + Send + 'static,
