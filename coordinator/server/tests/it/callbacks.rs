@@ -69,7 +69,9 @@ async fn read(socket: &mut TcpStream) -> (String, Vec<u8>) {
         let Some(end) = text.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
         let head = String::from_utf8_lossy(&text[..end]).to_lowercase();
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-        if text.len() - end - 4 == length.expect("its length is told").parse().expect("it is a number") {
+        if text.len() - end - 4
+            == length.expect("its length is told").parse::<usize>().expect("it is a number")
+        {
             return (head, text.split_off(end + 4));
         }
     }
