@@ -188,7 +188,7 @@ pub const STATE_PART_BYTES: usize = 8 << 20;
 /// Reports of jobs written to a coordinator's state at a time: each holds such a part.
 pub const REPORTS_AT_ONCE: usize = 8;
 /// Entries, skipped objects and decisions in reports that are yet to be written, about 150 bytes each; beyond that no
-/// new jobs are taken. The largest job that comes in lines brings as many, so one such report stops nobody.
+/// new jobs are taken. As many as the largest job that comes in lines brings: such a one must not wait for another.
 pub const REPORT_ITEMS_PENDING_MAX: u64 = 20_000_000;
 /// Most bytes of a report that are looked at for the job it is of: its destination, outcome and warnings.
 pub const REPORT_HEAD_BYTES_MAX: usize = 1 << 20;

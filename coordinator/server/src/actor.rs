@@ -31,7 +31,7 @@ use crate::spans;
 
 mod ending;
 
-use ending::Ending;
+use ending::{Ending, Written};
 
 /// How long a coordinator that is told to stop stays after its jobs were cancelled: whoever watches one is still to
 /// learn of it.
@@ -41,6 +41,8 @@ pub(crate) enum Message {
     Tick(Handled),
     Event(Box<Event>),
     Submit(Box<JobRequest>, oneshot::Sender<Result<Submitted, Refusal>>, oneshot::Sender<Outcome>),
+    /// The callback of a job could not be recorded, so it was not submitted.
+    Unrecorded(Box<JobRequest>),
     Watch(JobId, oneshot::Sender<Option<watch::Receiver<Sight>>>),
     Joined(NodeId, Hello, Orders),
     Reported(NodeId, Vec<Report>, Handled),
@@ -104,6 +106,7 @@ pub(crate) struct State {
     callbacks: Callbacks,
     /// Jobs that have ended and are not settled.
     ending: BTreeMap<JobId, Box<Ending>>,
+    /// Reports of jobs that have ended.
     unwritten: Unwritten,
     /// Tells that the coordinator is about to end.
     stopping: watch::Sender<bool>,
@@ -163,6 +166,7 @@ impl Actor for CoordinatorActor {
                 // Whoever submitted it may have stopped waiting.
                 let _ = reply.send(state.submit(*request, ended, &myself));
             }
+            Message::Unrecorded(request) => state.undo(Written::of(&request), &myself),
             Message::Watch(id, reply) => {
                 // As above.
                 let _ = reply.send(state.watch(id));
@@ -298,17 +302,10 @@ impl State {
         ended: oneshot::Sender<Outcome>,
         myself: &ActorRef<Message>,
     ) -> Result<Submitted, Refusal> {
-        let (id, manifest, is_owed) = (request.id, request.manifest.clone(), request.callback.is_some());
+        let written = Written::of(&request);
         let submitted = self.take(request, ended, myself);
-        if submitted.as_ref().is_ok_and(|submitted| submitted.is_new) {
-            return submitted;
-        }
-        if let Some(manifest) = manifest {
-            self.discard(manifest, myself);
-        }
-        if is_owed {
-            let callbacks = self.callbacks.clone();
-            self.errand(myself, async move { callbacks.forget(id).await }, None);
+        if !submitted.as_ref().is_ok_and(|submitted| submitted.is_new) {
+            self.undo(written, myself);
         }
         submitted
     }

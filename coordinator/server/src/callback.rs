@@ -73,12 +73,7 @@ impl Callbacks {
     /// Notes that the end of a job is to be told, before the job is taken.
     pub(crate) async fn owe(&self, request: &JobRequest) -> Result<(), Failure> {
         let (Some(records), Some(record)) = (&self.records, Record::of(request)) else { return Ok(()) };
-        let written = records.write(&record).await;
-        if written.is_err() {
-            // S3 may have it although it did not say so, and the job is not taken.
-            records.delete(request.id).await;
-        }
-        written
+        records.write(&record).await
     }
 
     /// Deletes the record of what is not owed, or no longer.

@@ -134,9 +134,19 @@ impl Coordinator {
         let coordinator = self.clone();
         // On its own: whoever stops waiting must not leave a record of what is no job.
         let handed_in = tokio::spawn(async move {
-            coordinator.callbacks.owe(&request).await.map_err(Refusal::Unrecorded)?;
+            if let Err(failure) = coordinator.callbacks.owe(&request).await {
+                // Fails only when it is gone: then the next one removes what was written.
+                let _ = coordinator.actor.cast(Message::Unrecorded(Box::new(request)));
+                return Err(Refusal::Unrecorded(failure));
+            }
             drop(turn);
-            coordinator.hand_in(request).await
+            let id = request.id;
+            let submitted = coordinator.hand_in(request).await;
+            if submitted == Err(Refusal::Stopping) {
+                // There may be nobody left who does it.
+                coordinator.callbacks.forget(id).await;
+            }
+            submitted
         });
         handed_in.await.unwrap_or(Err(Refusal::Stopping))
     }

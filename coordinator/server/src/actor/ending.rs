@@ -10,13 +10,27 @@ use tracing::Instrument;
 
 use super::{Message, State, aside};
 use crate::reports::Reports;
-use crate::roster::report;
+use crate::roster::{JobRequest, report};
 use crate::spans;
 
 /// What is still to be told of a job that has ended.
 pub(super) struct Ending {
     report: JobReport,
     archive: Option<Archive>,
+}
+
+/// What was written for a job before it was submitted.
+pub(super) struct Written {
+    id: JobId,
+    manifest: Option<Location>,
+    has_record: bool,
+}
+
+impl Written {
+    pub(super) fn of(request: &JobRequest) -> Self {
+        let JobRequest { id, callback, manifest, .. } = request;
+        Self { id: *id, manifest: manifest.clone(), has_record: callback.is_some() }
+    }
 }
 
 impl State {
@@ -103,8 +117,20 @@ impl State {
         self.reports.clone()
     }
 
+    /// Removes what was written for a job that proved to be none.
+    pub(super) fn undo(&mut self, written: Written, myself: &ActorRef<Message>) {
+        let Written { id, manifest, has_record } = written;
+        if let Some(manifest) = manifest {
+            self.discard(manifest, myself);
+        }
+        if has_record {
+            let callbacks = self.callbacks.clone();
+            self.errand(myself, async move { callbacks.forget(id).await }, None);
+        }
+    }
+
     /// Removes a manifest that was written for a job.
-    pub(super) fn discard(&mut self, manifest: Location, myself: &ActorRef<Message>) {
+    fn discard(&mut self, manifest: Location, myself: &ActorRef<Message>) {
         let s3 = self.s3.clone();
         let discarded = async move {
             if let Err(error) = with_retries(async || s3.delete(&manifest).await).await {
@@ -116,7 +142,7 @@ impl State {
     }
 
     /// Does something for a job that is over, for which nobody waits but a coordinator that is about to end.
-    pub(super) fn errand(
+    fn errand(
         &mut self,
         myself: &ActorRef<Message>,
         work: impl Future<Output = ()> + Send + 'static,

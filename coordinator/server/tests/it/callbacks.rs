@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-use crate::world::{OUT, STATE, Serving, World, at, job, options, problem, until};
+use crate::world::{OUT, STATE, Serving, World, answer, at, job, options, problem, until};
 
 const KEY: &[u8] = b"only we two know";
 const TOKEN_KEY: &str = "only web knows";
@@ -163,6 +163,15 @@ async fn a_job_whose_callback_would_be_lost_is_not_taken() {
     let refused = serving.submit(&calling_back(&receiver)).await;
     problem(&refused, StatusCode::SERVICE_UNAVAILABLE, "unavailable");
     assert_eq!(serving.get("/v1/jobs").await.1, json!({ "jobs": [] }));
+    world.twin.clear_denials();
+    // Only the records cannot be written: the lines could, and are removed.
+    world.twin.deny("PutObject:state/here/callbacks/".parse().unwrap());
+    let first = json!({ "destination": format!("s3://{OUT}/a.zip"), "callback": receiver.url });
+    let lines = format!("{first}\n{}\n", json!({ "bucket": "sources", "key": "in/0000.bin" }));
+    let request = serving.request(Method::POST, "/v1/jobs").header("content-type", "application/x-ndjson");
+    problem(&answer(request.body(lines)).await, StatusCode::SERVICE_UNAVAILABLE, "unavailable");
+    until(|| world.twin.keys(STATE).is_empty()).await;
+    world.twin.deny("PutObject:state".parse().unwrap());
     assert_eq!(
         serving.submit(&job("a.zip")).await.0,
         StatusCode::ACCEPTED,
@@ -240,7 +249,7 @@ async fn what_is_no_record_of_a_callback_is_left() {
     serving.stop().await.unwrap();
 }
 
-/// Without its records a coordinator goes on, and says so.
+/// However many there are, the coordinator starts, and says so.
 #[tokio::test]
 async fn more_than_can_be_delivered_wait_for_the_next_start() {
     let (world, receiver) = (World::new().await, Receiver::start().await);
