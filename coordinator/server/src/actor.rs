@@ -444,3 +444,6 @@ fn aside(myself: &ActorRef<Message>, work: impl Future<Output = Vec<Message>> + 
         }
     });
 }
+
+#[cfg(test)]
+mod tests;

@@ -242,6 +242,14 @@ impl ReportBody {
 }
 
 #[cfg(test)]
+impl Unwritten {
+    /// Too many of them.
+    pub(crate) fn full() -> Self {
+        Self { in_all: REPORT_ITEMS_PENDING_MAX + 1, ..Self::default() }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use proto::job::{Outcome, Priority, Progress, Summary};
