@@ -153,6 +153,8 @@ pub const ORDERS_PENDING_MAX: usize = 10_000;
 pub const API_CONNECTIONS_MAX: usize = 2_300;
 /// Watchers of jobs at a time: each holds a connection and what was last seen of its job.
 pub const WATCHERS_MAX: usize = 2_000;
+/// Of them, those of one token: half, so that it cannot shut out all others.
+pub const TOKEN_WATCHERS_MAX: usize = WATCHERS_MAX / 2;
 /// Most a connection to the job API buffers of what was sent ahead, in bytes: it bounds a request's headers.
 pub const API_BUFFER_BYTES: usize = 16 << 10;
 /// Longest body of a request to the job API, in bytes: a thousand sources with the longest keys.
@@ -181,6 +183,8 @@ pub const TOKENS_MAX: usize = 1_000;
 pub const MANIFEST_BYTES_MAX: u64 = 2 * GIB;
 /// Requests that bring sources in lines at a time: each holds a part of `STATE_PART_BYTES`.
 pub const SPOOLS_MAX: usize = 8;
+/// Of them, those of one token: half, so that it cannot shut out all others.
+pub const TOKEN_SPOOLS_MAX: usize = SPOOLS_MAX / 2;
 /// Silence after which a request that brings sources in lines is given up, in milliseconds.
 pub const SPOOL_SILENCE_MS: u64 = 30_000;
 /// Size of the parts in which large objects of a coordinator's state are written, in bytes.

@@ -24,6 +24,7 @@ mod sessions;
 mod spans;
 mod spool;
 mod tokens;
+mod turns;
 mod writer;
 
 pub use actor::Refusal;
@@ -37,3 +38,4 @@ pub use roster::{CallbackTarget, Fingerprint, JobRequest, Sight};
 pub use serve::{ApiOptions, Ready, ServeError, ServeOptions, serve};
 pub use spool::{Spool, SpoolError, Spooled, Spools};
 pub use tokens::{NewToken, Tokens, TokensError};
+pub use turns::NoTurn;

@@ -34,7 +34,7 @@ fn late(what: &str, limit: Duration) -> Problem {
 /// Takes in a job whose first line is the job, and each further one the name of an object.
 pub(super) async fn as_lines(api: &Api, caller: &Caller, request: Request) -> Result<Submitted, Problem> {
     let trace = trace(request.headers());
-    let first = api.spools.begin(request.into_body().into_data_stream());
+    let first = api.spools.begin(caller.token(), request.into_body().into_data_stream());
     let spool = timeout(FIRST_LINE_LIMIT, first).await.map_err(|_| late("the job", FIRST_LINE_LIMIT))??;
     let spec = spool.submission.spec().map_err(|error| Problem::bad_job(error.to_string()))?;
     // Before all the lines are read: whoever may not write there need not send them.
@@ -68,7 +68,7 @@ fn both(job: &Fingerprint, lines: &Fingerprint) -> Fingerprint {
 impl From<SpoolError> for Problem {
     fn from(error: SpoolError) -> Self {
         let code = match &error {
-            SpoolError::Busy => ProblemCode::Busy,
+            SpoolError::Busy(_) => ProblemCode::Busy,
             SpoolError::Bad(_) => ProblemCode::BadJob,
             SpoolError::Forbidden(_) => ProblemCode::Forbidden,
             SpoolError::TooLarge => ProblemCode::TooLarge,
@@ -76,6 +76,6 @@ impl From<SpoolError> for Problem {
             SpoolError::State(_) => ProblemCode::Unavailable,
         };
         let problem = Self::new(code, error.to_string());
-        if error == SpoolError::Busy { problem.retry_after(TRY_AGAIN) } else { problem }
+        if code == ProblemCode::Busy { problem.retry_after(TRY_AGAIN) } else { problem }
     }
 }
