@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tokio_stream::{Stream, StreamExt};
 
 use crate::journal::StateLocation;
-use crate::manifest::{BadLine, bare, in_line, named};
+use crate::manifest::{Allowed, BadLine, bare, in_line, is_of, named};
 use crate::turns::{NoTurn, Turn, Turns};
 use crate::writer::Writer;
 
@@ -94,15 +94,21 @@ impl Spools {
     /// # Errors
     /// When it does.
     pub(crate) fn refuse_state(&self, spec: &JobSpec) -> Result<(), SpoolError> {
-        let StateLocation { bucket, prefix } = &self.state;
-        let is_ours = |at_bucket: &str, at: &str| at_bucket == bucket && at.starts_with(prefix);
+        let state = &self.state;
+        let is_ours = |at: &Location| is_of(state, &at.bucket, &at.key);
         let reads = |source: &Source| match source {
-            Source::Prefix { bucket, prefix } => is_ours(bucket, prefix),
-            Source::Object(at) | Source::Manifest { location: at, .. } => is_ours(&at.bucket, &at.key),
+            Source::Prefix { bucket, prefix } => is_of(state, bucket, prefix),
+            Source::Object(at) | Source::Manifest { location: at, .. } => is_ours(at),
         };
-        let destination = &spec.destination;
-        if is_ours(&destination.bucket, &destination.key) || spec.sources.iter().any(reads) {
-            let message = format!("{} belongs to the coordinator: choose another place", self.state);
+        if is_ours(&spec.destination) || spec.sources.iter().any(reads) {
+            let message = format!("{state} belongs to the coordinator: choose another place");
+            return Err(SpoolError::Forbidden(message));
+        }
+        let lies_below = |source: &&Source| matches!(source, Source::Prefix { bucket, prefix } if *bucket == state.bucket && state.prefix.starts_with(prefix));
+        if let Some(source) = spec.sources.iter().find(lies_below) {
+            let message = format!(
+                "the coordinator's state lies below {source}: name what is beside {state}, or have the coordinator keep its state elsewhere"
+            );
             return Err(SpoolError::Forbidden(message));
         }
         Ok(())
@@ -148,8 +154,9 @@ where
         let location = self.state.manifest(job);
         let mut writer = Writer::new(self.s3, location.clone(), job, "application/x-ndjson");
         let (mut digest, mut lines) = (Context::new(&SHA256), 0);
+        let allowed = Allowed { within, state: Some(&self.state) };
         while let Some(line) = self.lines.next().await? {
-            named(&line, within).map_err(|bad| refused(self.lines.count, &bad))?;
+            named(&line, allowed).map_err(|bad| refused(self.lines.count, &bad))?;
             lines += 1;
             for bytes in [&line[..], b"\n"] {
                 digest.update(bytes);

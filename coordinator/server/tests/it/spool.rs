@@ -107,6 +107,22 @@ async fn what_makes_no_sense_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn lines_name_nothing_of_the_coordinators_own() {
+    let world = World::new().await;
+    let spools = Spools::new(world.s3.clone(), state());
+    for (key, is_ours) in [("here/reports/0000000000000001.json", true), ("hereafter", false)] {
+        let text = format!("{}\n{}\n", job(), json!({ "bucket": STATE, "key": key }));
+        let spool = spools.begin(None, body(&text, 100)).await.unwrap();
+        let ended = spool.finish(JOB, &[]).await;
+        assert_eq!(ended.is_err(), is_ours, "{key}");
+        if let Err(error) = ended {
+            let words = "line 2: s3://state/here/reports/0000000000000001.json belongs to the coordinator";
+            assert!(matches!(&error, SpoolError::Forbidden(why) if why.starts_with(words)), "{error:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn who_breaks_off_leaves_nothing() {
     let world = World::new().await;
     let many: String =
