@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use coordinator::machine::Archive;
 use proto::api::{JobReport, ReportEntry};
 use proto::failure::{Failure, FailureKind, S3ErrorKind};
@@ -22,6 +22,9 @@ use crate::writer::Writer;
 
 /// What a report begins with: its job is the first thing in it.
 const HEAD: &[u8] = b"{\"job\":";
+/// What stands before its entries, which are the last thing in it. In none of its texts, whose quotes are escaped,
+/// and what else is called so is a number.
+const ENTRIES: &[u8] = b"\"entries\":[";
 /// What a report without entries ends in.
 const TAIL: &str = "]}";
 /// Entries are put into words until there are so many bytes of them.
@@ -68,6 +71,15 @@ pub struct ReportBody {
     /// How far it has been read from S3.
     reached: u64,
     attempts: Attempts,
+}
+
+/// The same up to its entries, without any.
+#[derive(Debug)]
+pub(crate) struct ReportHead {
+    report: ReportBody,
+    /// What has come and was not given out.
+    come: BytesMut,
+    is_over: bool,
 }
 
 impl Reports {
@@ -185,6 +197,11 @@ impl ReportBody {
         }
     }
 
+    /// The same without its entries.
+    pub(crate) fn without_entries(self) -> ReportHead {
+        ReportHead { report: self, come: BytesMut::new(), is_over: false }
+    }
+
     /// Asks for the rest of it, on a new connection.
     async fn go_on(&mut self, mut error: Error, before: &mut u64) -> Result<(), Failure> {
         loop {
@@ -199,6 +216,60 @@ impl ReportBody {
                 }
                 Err(again) => error = again,
             }
+        }
+    }
+}
+
+impl ReportHead {
+    /// The next bytes of it, or `None` when all have come.
+    ///
+    /// # Errors
+    /// When S3 keeps failing, or there are no entries where it ends.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let Some(bytes) = self.report.next().await? else {
+            let message = format!("{} is no whole report", self.report.at);
+            return Err(Failure::new(FailureKind::Internal, message));
+        };
+        self.come.extend_from_slice(&bytes);
+        let (bytes, is_over) = up_to_entries(&mut self.come);
+        self.is_over = is_over;
+        Ok(Some(bytes))
+    }
+}
+
+/// What can be given out of what has come of a report, and whether that is its end: there are the entries.
+fn up_to_entries(come: &mut BytesMut) -> (Bytes, bool) {
+    if let Some(at) = come.windows(ENTRIES.len()).position(|bytes| bytes == ENTRIES) {
+        come.truncate(at + ENTRIES.len());
+        come.extend_from_slice(TAIL.as_bytes());
+        return (come.split().freeze(), true);
+    }
+    // The last bytes may be some of those that stand before the entries.
+    let given = come.len().saturating_sub(ENTRIES.len() - 1);
+    (come.split_to(given).freeze(), false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_ends_before_its_entries_in_whatever_pieces_it_comes() {
+        let whole = br#"{"job":{"entries":1,"of":"\"entries\":["},"entries":[{"name":"a"},{"name":"b"}]}"#;
+        let without = br#"{"job":{"entries":1,"of":"\"entries\":["},"entries":[]}"#;
+        for piece in 1..=whole.len() {
+            let (mut come, mut told, mut is_over) = (BytesMut::new(), Vec::new(), false);
+            let mut pieces = whole.chunks(piece);
+            while !is_over {
+                come.extend_from_slice(pieces.next().unwrap());
+                let given;
+                (given, is_over) = up_to_entries(&mut come);
+                told.extend_from_slice(&given);
+            }
+            assert_eq!(told, without);
         }
     }
 }

@@ -104,7 +104,10 @@ impl Spools {
             let message = format!("{state} belongs to the coordinator: choose another place");
             return Err(SpoolError::Forbidden(message));
         }
-        let lies_below = |source: &&Source| matches!(source, Source::Prefix { bucket, prefix } if *bucket == state.bucket && state.prefix.starts_with(prefix));
+        let lies_below = |source: &&Source| match source {
+            Source::Prefix { bucket, prefix } => *bucket == state.bucket && state.prefix.starts_with(prefix),
+            Source::Object(_) | Source::Manifest { .. } => false,
+        };
         if let Some(source) = spec.sources.iter().find(lies_below) {
             let message = format!(
                 "the coordinator's state lies below {source}: name what is beside {state}, or have the coordinator keep its state elsewhere"
