@@ -139,6 +139,7 @@ impl Batch {
             summary: None,
             error: None,
             fingerprint: None,
+            serial: 0,
         };
         match job {
             Err(why) => {
@@ -152,7 +153,8 @@ impl Batch {
                     return Ok(());
                 };
                 result.fingerprint = Some(fingerprint);
-                let job = Submission { idempotency_key: Some(key), ..job };
+                result.serial = key.serial;
+                let job = Submission { idempotency_key: Some(key.text), ..job };
                 self.running.spawn(make(Arc::clone(&self.cluster), job, result));
             }
         }

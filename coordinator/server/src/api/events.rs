@@ -103,9 +103,9 @@ impl Teller {
         let Sight { view, problems } = self.watching.borrow_and_update().clone();
         // An id that was never given out must not keep problems back.
         self.told = self.told.min(problems.len());
-        for problem in problems.into_iter().skip(self.told) {
+        for problem in problems.iter().skip(self.told) {
             self.told += 1;
-            self.tell(&JobEvent::Problem(problem));
+            self.tell(&JobEvent::Problem(problem.clone()));
         }
         if self.shown != Some(view.progress) {
             self.shown = Some(view.progress);

@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use proto::api::{JobAnswer, JobsPage, ProblemCode};
 use proto::failure::S3ErrorKind;
-use proto::job::Outcome;
+use proto::job::{JobId, Outcome};
 use proto::limits::{PAGE_JOBS_DEFAULT, PAGE_JOBS_MAX, URL_SECONDS_MAX};
 use proto::view::{JobState, JobView};
 use proto_s3::with_retries;
@@ -74,17 +74,26 @@ pub(crate) async fn list(
     if !(1..=PAGE_JOBS_MAX).contains(&limit) {
         return Err(Problem::bad_request(format!("`limit` is from 1 to {PAGE_JOBS_MAX}, not {limit}")));
     }
-    let number = after.map(|after| after.parse::<u64>()).transpose().map_err(|_| {
+    // The last job of a page, and no number of it, which would tell how many others submit.
+    let after = after.map(|after| after.parse::<JobId>()).transpose().map_err(|_| {
         Problem::bad_request("`after` is the `next` of the page before, as it was given, and this is none")
     })?;
+    let is_gone =
+        || Problem::not_found("the page that `after` follows is forgotten: begin anew, without `after`");
+    if let Some(id) = after {
+        // Where others' jobs stand is nobody's business either.
+        let job = api.coordinator.job(id).await?;
+        job.filter(|job| caller.may_see(job)).ok_or_else(is_gone)?;
+    }
     let wanted = move |job: &JobView| {
         state.is_none_or(|state| job.state == state)
             && (owner.is_none() || job.owner == owner)
             && caller.may_see(job)
     };
-    let page = api.coordinator.jobs_before(number.unwrap_or(u64::MAX), limit, wanted).await;
-    let (jobs, next) = page?;
-    Ok(Json(JobsPage { jobs, next: next.map(|next| next.to_string()) }))
+    let page = api.coordinator.jobs_before(after, limit, wanted).await?;
+    let (jobs, are_more) = page.ok_or_else(is_gone)?;
+    let next = jobs.last().filter(|_| are_more).map(|last| last.id.to_string());
+    Ok(Json(JobsPage { jobs, next }))
 }
 
 /// One job.

@@ -144,6 +144,9 @@ async fn jobs_are_their_owners_and_the_operators() {
         let (_, page) = ask(&serving, secret, Method::GET, "/v1/jobs?owner=web", None).await;
         assert_eq!(page["jobs"][0]["owner"], "web");
     }
+    let after = format!("/v1/jobs?after={}", made["id"].as_str().unwrap());
+    problem(&ask(&serving, &other, Method::GET, &after, None).await, StatusCode::NOT_FOUND, "not_found");
+    assert_eq!(ask(&serving, &web, Method::GET, &after, None).await, (StatusCode::OK, json!({ "jobs": [] })));
     let drain = ask(&serving, &web, Method::POST, "/v1/nodes/n/drain", None).await;
     problem(&drain, StatusCode::FORBIDDEN, "forbidden");
     let drain = ask(&serving, &operator, Method::POST, "/v1/nodes/n/drain", None).await;
