@@ -10,13 +10,11 @@ use std::path::Path;
 use proto::api::Submission;
 use proto::failure::Failure;
 use proto::job::{JobId, Summary};
+use proto::limits::BATCH_RESULT_BYTES_MAX;
 use proto::view::JobState;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
-
-/// Longest line of results, in bytes: with every example and warning there may be.
-const RESULT_BYTES_MAX: u64 = 4 << 20;
 
 /// How a job of a batch ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -182,7 +180,7 @@ impl Results {
 /// Reads a line; whether it is a whole one. At the end of the file what is left is none.
 fn read_line(from: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
     line.clear();
-    from.by_ref().take(RESULT_BYTES_MAX).read_until(b'\n', line)?;
+    from.by_ref().take(BATCH_RESULT_BYTES_MAX).read_until(b'\n', line)?;
     let is_whole = line.ends_with(b"\n");
     if !is_whole && !from.fill_buf()?.is_empty() {
         return Err(std::io::Error::other("it has lines of a length that results do not have"));

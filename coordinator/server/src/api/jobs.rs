@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use proto::api::{JobAnswer, JobsPage, ProblemCode};
 use proto::failure::S3ErrorKind;
 use proto::job::{JobId, Outcome};
-use proto::limits::{PAGE_JOBS_DEFAULT, PAGE_JOBS_MAX, URL_SECONDS_MAX};
+use proto::limits::{API_CANCEL_MS, PAGE_JOBS_DEFAULT, PAGE_JOBS_MAX, URL_SECONDS_MAX};
 use proto::view::{JobState, JobView};
 use proto_s3::with_retries;
 use serde::Deserialize;
@@ -20,9 +20,6 @@ use super::Api;
 use super::caller::Caller;
 use super::extract::{Asked, Named};
 use super::problem::Problem;
-
-/// How long a cancelled job is waited for: less than an answer may take.
-const CANCEL_LIMIT: Duration = Duration::from_secs(25);
 
 /// Which jobs.
 #[derive(Deserialize, IntoParams)]
@@ -173,8 +170,9 @@ pub(crate) async fn cancel(
     api.coordinator.cancel(id);
     let watching = api.coordinator.watch(id).await?;
     let mut watching = watching.ok_or_else(|| Problem::no_job(id))?;
+    let limit = Duration::from_millis(API_CANCEL_MS);
     let ended = watching.wait_for(|sight| sight.view.outcome.is_some());
-    let has_ended = matches!(tokio::time::timeout(CANCEL_LIMIT, ended).await, Ok(Ok(_)));
+    let has_ended = matches!(tokio::time::timeout(limit, ended).await, Ok(Ok(_)));
     let status = if has_ended { StatusCode::OK } else { StatusCode::ACCEPTED };
     let view = watching.borrow().view.clone();
     Ok((status, Json(view)))

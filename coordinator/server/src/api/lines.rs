@@ -6,6 +6,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use axum::extract::Request;
 use proto::api::{ProblemCode, Submitted};
 use proto::job::{JobId, JobSpec};
+use proto::limits::{SPOOL_FIRST_LINE_MS, SPOOL_LINES_MS};
 use proto::location::Source;
 use tokio::time::timeout;
 
@@ -19,9 +20,9 @@ use crate::spool::SpoolError;
 /// Time after which a request may be sent again that was one too many.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
-/// How long the first line may take to come, and then all others: whoever trickles must not keep others out.
-const FIRST_LINE_LIMIT: Duration = Duration::from_secs(10);
-const LINES_LIMIT: Duration = Duration::from_secs(1_800);
+/// How long the first line may take to come, and then all others.
+const FIRST_LINE_LIMIT: Duration = Duration::from_millis(SPOOL_FIRST_LINE_MS);
+const LINES_LIMIT: Duration = Duration::from_millis(SPOOL_LINES_MS);
 
 fn late(what: &str, limit: Duration) -> Problem {
     let detail = format!(
