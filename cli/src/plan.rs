@@ -20,7 +20,7 @@ pub(crate) async fn plan(
     for (index, source) in (0u16..).zip(&spec.sources) {
         let mut from = None;
         loop {
-            let page = list_page(s3, index, source, from.as_deref()).await?;
+            let page = list_page(s3, index, source, from.as_deref(), None).await?;
             for object in page.objects {
                 planner.add(object)?;
             }

@@ -221,25 +221,18 @@ impl State {
         self.machine.job(id).or_else(|| self.roster.kept(id).map(|kept| kept.view.clone()))
     }
 
-    /// Jobs submitted before the one of this number that are `wanted`, the last first, as many as are asked for;
-    /// with the number to go on from, if there are more.
+    /// Jobs submitted before this one, or all, that are `wanted`, the last first, as many as are asked for; and
+    /// whether there are more. `None` when it is forgotten.
     pub(crate) fn jobs_before(
         &self,
-        mut number: u64,
+        job: Option<JobId>,
         most: usize,
         wanted: impl Fn(&JobView) -> bool,
-    ) -> (Vec<JobView>, Option<u64>) {
-        let mut jobs = Vec::new();
-        for (next, id) in self.roster.before(number) {
-            if let Some(job) = self.job(id).filter(|job| wanted(job)) {
-                if jobs.len() == most {
-                    return (jobs, Some(number));
-                }
-                jobs.push(job);
-            }
-            number = next;
-        }
-        (jobs, None)
+    ) -> Option<(Vec<JobView>, bool)> {
+        let ids = self.roster.before(job)?;
+        let mut wanted = ids.filter_map(|id| self.job(id)).filter(|job| wanted(job));
+        let jobs = wanted.by_ref().take(most).collect();
+        Some((jobs, wanted.next().is_some()))
     }
 
     /// Whether it takes no more jobs, because it is about to end.

@@ -198,18 +198,18 @@ impl Coordinator {
         self.look(move |state| state.job(id)).await
     }
 
-    /// Jobs submitted before the one of this number that are `wanted`, the last first, as many as are asked for;
-    /// with the number to go on from, if there are more.
+    /// Jobs submitted before this one, or all, that are `wanted`, the last first, as many as are asked for; and
+    /// whether there are more. `None` when it is forgotten.
     ///
     /// # Errors
     /// When the coordinator is gone.
     pub async fn jobs_before(
         &self,
-        number: u64,
+        job: Option<JobId>,
         most: usize,
         wanted: impl Fn(&JobView) -> bool + Send + 'static,
-    ) -> Result<(Vec<JobView>, Option<u64>), Gone> {
-        self.look(move |state| state.jobs_before(number, most, wanted)).await
+    ) -> Result<Option<(Vec<JobView>, bool)>, Gone> {
+        self.look(move |state| state.jobs_before(job, most, wanted)).await
     }
 
     /// A job to be watched until it has ended; what is seen changes about twice a second. `None` when it is forgotten.

@@ -25,6 +25,7 @@ mod spans;
 mod spool;
 mod state;
 mod tokens;
+mod turns;
 mod writer;
 
 pub use actor::Refusal;
@@ -39,3 +40,4 @@ pub use serve::{ApiOptions, Ready, ServeError, ServeOptions, serve};
 pub use spool::{Spool, SpoolError, Spooled, Spools};
 pub use state::StateLocation;
 pub use tokens::{NewToken, Tokens, TokensError};
+pub use turns::NoTurn;

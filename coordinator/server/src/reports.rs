@@ -1,15 +1,16 @@
 //! Reports of jobs that have ended: an object each in the coordinator's state, because those of many entries are too
 //! long to be remembered. The object is the answer to whoever asks for it.
 
-use std::collections::BTreeMap;
+mod unwritten;
+
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use coordinator::machine::Archive;
 use proto::api::{JobReport, ReportEntry};
 use proto::failure::{Failure, FailureKind, S3ErrorKind};
 use proto::job::JobId;
-use proto::limits::{REPORT_HEAD_BYTES_MAX, REPORT_ITEMS_PENDING_MAX, REPORTS_AT_ONCE};
+use proto::limits::{REPORT_HEAD_BYTES_MAX, REPORTS_AT_ONCE};
 use proto::plan::Entry;
 use proto::retry::Attempts;
 use proto::view::JobView;
@@ -21,8 +22,13 @@ use crate::handle::Gone;
 use crate::state::{Folder, StateLocation};
 use crate::writer::Writer;
 
+pub(crate) use unwritten::Unwritten;
+
 /// What a report begins with: its job is the first thing in it.
 const HEAD: &[u8] = b"{\"job\":";
+/// What stands before its entries, which are the last thing in it. In none of its texts, whose quotes are escaped,
+/// and what else is called so is a number.
+const ENTRIES: &[u8] = b"\"entries\":[";
 /// What a report without entries ends in.
 const TAIL: &str = "]}";
 /// Entries are put into words until there are so many bytes of them.
@@ -34,42 +40,6 @@ pub(crate) struct Reports {
     s3: S3,
     state: StateLocation,
     turns: Arc<Semaphore>,
-}
-
-/// The reports that are yet to be written, and how much of memory they keep: with each goes its archive's plan.
-#[derive(Default)]
-pub(crate) struct Unwritten {
-    items: BTreeMap<JobId, u64>,
-    in_all: u64,
-}
-
-impl Unwritten {
-    pub(crate) fn add(&mut self, report: &JobReport, archive: Option<&Archive>) {
-        let entries = archive.map_or(0, |archive| archive.plan.entries.len());
-        // One for the rest of it: many small ones are not for nothing either.
-        let items = (1 + entries + report.skipped.len() + report.decisions.len()) as u64;
-        self.in_all += items;
-        self.in_all -= self.items.insert(report.job.id, items).unwrap_or_default();
-    }
-
-    pub(crate) fn remove(&mut self, id: JobId) {
-        self.in_all -= self.items.remove(&id).unwrap_or_default();
-    }
-
-    pub(crate) fn contains(&self, id: JobId) -> bool {
-        self.items.contains_key(&id)
-    }
-
-    /// Why no more jobs are taken, if they keep as much as they may.
-    pub(crate) fn refusal(&self) -> Option<Failure> {
-        (self.in_all > REPORT_ITEMS_PENDING_MAX).then(|| {
-            let message = format!(
-                "the reports of {} ended jobs wait to be written, which is as much as this coordinator keeps: submit it again later",
-                self.items.len()
-            );
-            Failure::new(FailureKind::Unavailable, message)
-        })
-    }
 }
 
 /// Why there is no report to be read.
@@ -105,6 +75,15 @@ pub struct ReportBody {
     /// How far it has been read from S3.
     reached: u64,
     attempts: Attempts,
+}
+
+/// The same up to its entries, without any.
+#[derive(Debug)]
+pub(crate) struct ReportHead {
+    report: ReportBody,
+    /// What has come and was not given out.
+    come: BytesMut,
+    is_over: bool,
 }
 
 impl Reports {
@@ -223,6 +202,11 @@ impl ReportBody {
         }
     }
 
+    /// The same without its entries.
+    pub(crate) fn without_entries(self) -> ReportHead {
+        ReportHead { report: self, come: BytesMut::new(), is_over: false }
+    }
+
     /// Asks for the rest of it, on a new connection.
     async fn go_on(&mut self, mut error: Error, before: &mut u64) -> Result<(), Failure> {
         loop {
@@ -241,55 +225,56 @@ impl ReportBody {
     }
 }
 
-#[cfg(test)]
-impl Unwritten {
-    /// Too many of them.
-    pub(crate) fn full() -> Self {
-        Self { in_all: REPORT_ITEMS_PENDING_MAX + 1, ..Self::default() }
+impl ReportHead {
+    /// The next bytes of it, or `None` when all have come.
+    ///
+    /// # Errors
+    /// When S3 keeps failing, or there are no entries where it ends.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let Some(bytes) = self.report.next().await? else {
+            let message = format!("{} is no whole report", self.report.at);
+            return Err(Failure::new(FailureKind::Internal, message));
+        };
+        self.come.extend_from_slice(&bytes);
+        let (bytes, is_over) = up_to_entries(&mut self.come);
+        self.is_over = is_over;
+        Ok(Some(bytes))
     }
+}
+
+/// What can be given out of what has come of a report, and whether that is its end: there are the entries.
+fn up_to_entries(come: &mut BytesMut) -> (Bytes, bool) {
+    if let Some(at) = come.windows(ENTRIES.len()).position(|bytes| bytes == ENTRIES) {
+        come.truncate(at + ENTRIES.len());
+        come.extend_from_slice(TAIL.as_bytes());
+        return (come.split().freeze(), true);
+    }
+    // The last bytes may be some of those that stand before the entries.
+    let given = come.len().saturating_sub(ENTRIES.len() - 1);
+    (come.split_to(given).freeze(), false)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proto::job::{Outcome, Priority, Progress, Summary};
-    use proto::location::Location;
-
-    fn report(id: u64) -> JobReport {
-        let job = JobView {
-            id: JobId(id),
-            state: proto::view::JobState::Completed,
-            destination: Location { bucket: "out".into(), key: "a.zip".into() },
-            priority: Priority::default(),
-            owner: None,
-            submitted_ms: 0,
-            progress: Progress::default(),
-            outcome: Some(Outcome::Completed(Summary::default())),
-        };
-        JobReport {
-            job,
-            nodes: Vec::new(),
-            decisions: Vec::new(),
-            untold: 0,
-            requests: proto::requests::RequestCounts::default(),
-            price_usd: 0.0,
-            skipped: Vec::new(),
-            entries: Vec::new(),
-        }
-    }
 
     #[test]
-    fn no_jobs_are_taken_while_too_much_waits_to_be_written() {
-        let mut unwritten = Unwritten { in_all: REPORT_ITEMS_PENDING_MAX - 1, ..Unwritten::default() };
-        unwritten.add(&report(1), None);
-        assert!(unwritten.contains(JobId(1)) && unwritten.refusal().is_none());
-        unwritten.add(&report(2), None);
-        let refused = unwritten.refusal().expect("there are too many");
-        assert_eq!(refused.kind, FailureKind::Unavailable);
-        assert!(refused.message.contains("2 ended jobs"), "{refused}");
-        unwritten.remove(JobId(1));
-        assert!(!unwritten.contains(JobId(1)) && unwritten.refusal().is_none());
-        unwritten.remove(JobId(1));
-        assert_eq!(unwritten.in_all, REPORT_ITEMS_PENDING_MAX);
+    fn a_report_ends_before_its_entries_in_whatever_pieces_it_comes() {
+        let whole = br#"{"job":{"entries":1,"of":"\"entries\":["},"entries":[{"name":"a"},{"name":"b"}]}"#;
+        let without = br#"{"job":{"entries":1,"of":"\"entries\":["},"entries":[]}"#;
+        for piece in 1..=whole.len() {
+            let (mut come, mut told, mut is_over) = (BytesMut::new(), Vec::new(), false);
+            let mut pieces = whole.chunks(piece);
+            while !is_over {
+                come.extend_from_slice(pieces.next().unwrap());
+                let given;
+                (given, is_over) = up_to_entries(&mut come);
+                told.extend_from_slice(&given);
+            }
+            assert_eq!(told, without);
+        }
     }
 }
