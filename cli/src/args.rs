@@ -155,6 +155,9 @@ pub(crate) struct S3Args {
     /// Refuse requests, for example GetObject:data/secret/ (repeatable).
     #[arg(long, value_name = "OP:BUCKET/PREFIX")]
     pub(crate) deny: Vec<Denial>,
+    /// Copy parts without telling the checksum of what was copied, as some servers do.
+    #[arg(long)]
+    pub(crate) no_copy_checksum: bool,
     /// Where the chance of faults begins.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,

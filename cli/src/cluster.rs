@@ -10,7 +10,7 @@ use bytes::Bytes;
 use proto::api::{JobAnswer, JobReport, JobsPage, Submission, Submitted};
 use proto::failure::Failure;
 use proto::job::JobId;
-use proto::limits::PAGE_JOBS_MAX;
+use proto::limits::{CLUSTER_ANSWER_BYTES_MAX, CLUSTER_ANSWER_MS, PAGE_JOBS_MAX};
 use proto::view::{JobState, JobView, NodeView};
 use reqwest::{Client, Method, RequestBuilder, Response, Url, header};
 use serde::de::DeserializeOwned;
@@ -19,12 +19,8 @@ use crate::args::ClusterArgs;
 pub(crate) use events::Events;
 pub(crate) use trouble::{Trouble, Why};
 
-/// Longest time until an answer begins, and between two pieces of it: a coordinator that plans millions of objects
-/// may be seconds late, and one that ends a job waits until nothing is left of it.
-const ANSWER_LIMIT: Duration = Duration::from_secs(60);
-/// Longest answer that is read as a whole, in bytes: of reports without their entries, with every name that was
-/// left out.
-const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// Longest time until an answer begins, and between two pieces of it.
+const ANSWER_LIMIT: Duration = Duration::from_millis(CLUSTER_ANSWER_MS);
 
 /// A cluster's job API.
 pub(crate) struct Cluster {
@@ -165,7 +161,7 @@ impl Body<'_> {
     async fn whole(mut self) -> Result<Vec<u8>, Trouble> {
         let mut whole = Vec::new();
         while let Some(chunk) = self.next().await? {
-            if whole.len() + chunk.len() > ANSWER_BYTES_MAX {
+            if whole.len() + chunk.len() > CLUSTER_ANSWER_BYTES_MAX {
                 return Err(Trouble::of_a_stranger(self.base));
             }
             whole.extend_from_slice(&chunk);

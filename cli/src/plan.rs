@@ -23,7 +23,7 @@ pub(crate) async fn plan<const N: usize>(
     for (index, source) in (0u16..).zip(&spec.sources) {
         let mut from = None;
         loop {
-            let page = list_page(s3, index, source, from.as_deref()).await?;
+            let page = list_page(s3, index, source, from.as_deref(), None).await?;
             from.clone_from(&page.next);
             planners.iter_mut().try_for_each(|planner| planner.add_page(page.clone()))?;
             progress(&planners[0]);

@@ -31,17 +31,36 @@ pub enum AssembleError {
 /// A range to be fetched, and the place for its bytes.
 #[derive(Debug)]
 pub struct Region {
-    /// Position among the part's pieces.
-    piece: usize,
     /// Position among the part's bodies.
     pub body: u32,
     range: Range<u64>,
-    place: BytesMut,
+    /// How many bytes have come.
+    come: u64,
+    place: Place,
     stored: StoredKind,
     hasher: Hasher,
 }
 
+/// Where the bytes of a region go.
+#[derive(Debug)]
+enum Place {
+    /// Into the part, as the piece at this position.
+    Piece { index: usize, bytes: BytesMut },
+    /// Nowhere: only their CRC is wanted.
+    Nowhere,
+}
+
 impl Region {
+    fn new(body: u32, range: Range<u64>, stored: StoredKind, place: Place) -> Self {
+        Self { body, range, come: 0, place, stored, hasher: Hasher::new(stored) }
+    }
+
+    /// A range of which only the CRC-32 is wanted: its bytes are hashed and not kept.
+    #[must_use]
+    pub fn hashed(body: u32, range: Range<u64>) -> Self {
+        Self::new(body, range, StoredKind::None, Place::Nowhere)
+    }
+
     /// Takes in the next bytes.
     ///
     /// # Errors
@@ -50,7 +69,10 @@ impl Region {
         if bytes.len() as u64 > self.missing().end - self.missing().start {
             return Err(AssembleError::TooMany);
         }
-        self.place.extend_from_slice(bytes);
+        if let Place::Piece { bytes: place, .. } = &mut self.place {
+            place.extend_from_slice(bytes);
+        }
+        self.come += bytes.len() as u64;
         self.hasher.update(bytes);
         Ok(())
     }
@@ -59,7 +81,7 @@ impl Region {
     /// fetch goes on from here.
     #[must_use]
     pub fn missing(&self) -> Range<u64> {
-        self.range.start + self.place.len() as u64..self.range.end
+        self.range.start + self.come..self.range.end
     }
 
     /// Whether all has come.
@@ -70,7 +92,10 @@ impl Region {
 
     /// Forgets what has come: it proved to be damaged.
     pub fn restart(&mut self) {
-        self.place.clear();
+        if let Place::Piece { bytes, .. } = &mut self.place {
+            bytes.clear();
+        }
+        self.come = 0;
         self.hasher = Hasher::new(self.stored);
     }
 
@@ -131,10 +156,7 @@ impl Assembler {
         let mut regions = Vec::new();
         let mut pieces = Vec::with_capacity(work.pieces.len());
         for (index, piece) in work.pieces.into_iter().enumerate() {
-            let length = match &piece {
-                Piece::Literal { bytes, .. } => bytes.len() as u64,
-                Piece::Fetch { range, .. } => range.end.saturating_sub(range.start),
-            };
+            let length = piece.bytes();
             left = left.checked_sub(length).ok_or_else(|| contradiction("its pieces exceed its size"))?;
             let after = buffer.split_off(length as usize);
             let mut place = std::mem::replace(&mut buffer, after);
@@ -154,16 +176,11 @@ impl Assembler {
                         return Err(contradiction("a fetch has no object or no bytes"));
                     }
                     let stored = work.bodies[body as usize].stored;
-                    regions.push(Region {
-                        piece: index,
-                        body,
-                        range,
-                        place,
-                        stored,
-                        hasher: Hasher::new(stored),
-                    });
+                    let place = Place::Piece { index, bytes: place };
+                    regions.push(Region::new(body, range, stored, place));
                     pieces.push(Made::Fetching);
                 }
+                Piece::Copy { .. } => return Err(contradiction("a copy is not all there is of it")),
             }
         }
         if left > 0 {
@@ -181,11 +198,13 @@ impl Assembler {
     /// Takes a full region back.
     ///
     /// # Panics
-    /// When it is not full, or was taken back before.
+    /// When it is not full, was taken back before, or is none of this part.
     pub fn put_back(&mut self, region: Region) {
         assert!(region.is_full(), "only full regions are put back");
-        let made = Made::Fetched { crc: region.crc(), place: region.place, body: region.body };
-        let before = std::mem::replace(&mut self.pieces[region.piece], made);
+        let crc = region.crc();
+        let Place::Piece { index, bytes: place } = region.place else { panic!("its bytes were not kept") };
+        let made = Made::Fetched { crc, place, body: region.body };
+        let before = std::mem::replace(&mut self.pieces[index], made);
         assert!(matches!(before, Made::Fetching), "a region is put back once");
     }
 

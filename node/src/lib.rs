@@ -13,4 +13,5 @@ pub mod pace;
 pub mod pool;
 pub mod redial;
 pub mod tally;
+pub mod untold;
 pub mod window;

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use proto::batch::{Assignment, AttemptId, Upload};
-use proto::limits::part_cost_bytes;
 use proto::plan::{PartWork, Piece};
 
 /// Parts begun whatever their requests: one is uploaded while others are fetched.
@@ -11,12 +10,16 @@ const PARTS_AHEAD: usize = 4;
 /// How many times over the requests of the parts begun may fill those in flight.
 const ROUNDS_AHEAD: usize = 4;
 
+/// One in so many bytes of the window is for copies. So a part that is streamed, for which there is room in what is
+/// left, never waits for them, however many there are.
+const COPIES_SHARE: u64 = 4;
+
 /// What a part costs from its beginning to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
     /// Memory, in bytes.
     pub bytes: u64,
-    /// Requests: its fetches and its upload.
+    /// Requests: its fetches and its upload. None for a part that S3 copies.
     pub requests: usize,
 }
 
@@ -24,8 +27,16 @@ impl Cost {
     /// What `work` costs.
     #[must_use]
     pub fn of(work: &PartWork) -> Self {
+        let bytes = work.cost_bytes();
+        if work.copied().is_some() {
+            return Self { bytes, requests: 0 };
+        }
         let fetches = work.pieces.iter().filter(|piece| matches!(piece, Piece::Fetch { .. })).count();
-        Self { bytes: part_cost_bytes(work.bytes, work.bodies.len()), requests: fetches + 1 }
+        Self { bytes, requests: fetches + 1 }
+    }
+
+    fn is_of_copy(self) -> bool {
+        self.requests == 0
     }
 }
 
@@ -35,14 +46,21 @@ impl Cost {
 /// sum of the sizes begun is the memory the node pays, and it never exceeds the budget, but for a part
 /// that is alone. Nor is more begun than keeps the node's requests busy: parts of a thousand small
 /// objects would fill the memory and all end together, instead of one after the other.
+///
+/// Parts that S3 copies take nothing of the node but a little memory, so they and those that are streamed wait in
+/// lines of their own: neither holds up the other.
 #[derive(Debug)]
 pub struct Window {
     budget_bytes: u64,
+    /// Of both kinds.
     begun_bytes: u64,
+    begun_copies_bytes: u64,
     requests_max: usize,
     begun_requests: usize,
+    /// Parts begun that are streamed.
     begun_parts: usize,
     waiting: VecDeque<(Upload, Assignment)>,
+    waiting_copies: VecDeque<(Upload, Assignment)>,
 }
 
 impl Window {
@@ -52,10 +70,12 @@ impl Window {
         Self {
             budget_bytes,
             begun_bytes: 0,
+            begun_copies_bytes: 0,
             requests_max: concurrency.saturating_mul(ROUNDS_AHEAD),
             begun_requests: 0,
             begun_parts: 0,
             waiting: VecDeque::new(),
+            waiting_copies: VecDeque::new(),
         }
     }
 
@@ -73,18 +93,36 @@ impl Window {
     /// Whether parts were granted that have not begun.
     #[must_use]
     pub fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.waiting.is_empty() || !self.waiting_copies.is_empty()
     }
 
     /// Takes in a part that was granted.
     pub fn queue(&mut self, upload: Upload, assignment: Assignment) {
-        self.waiting.push_back((upload, assignment));
+        let is_copied = assignment.work.copied().is_some();
+        let line = if is_copied { &mut self.waiting_copies } else { &mut self.waiting };
+        line.push_back((upload, assignment));
     }
 
     /// The next part to begin, if there is memory for it.
     pub fn begin(&mut self) -> Option<(Upload, Assignment)> {
+        self.begin_copy().or_else(|| self.begin_streamed())
+    }
+
+    fn begin_copy(&mut self) -> Option<(Upload, Assignment)> {
+        let cost = Cost::of(&self.waiting_copies.front()?.1.work);
+        let has_share = self.begun_copies_bytes + cost.bytes <= self.budget_bytes / COPIES_SHARE;
+        let is_full = !has_share || self.begun_bytes + cost.bytes > self.budget_bytes;
+        if is_full && self.begun_bytes > 0 {
+            return None;
+        }
+        self.begun_bytes += cost.bytes;
+        self.begun_copies_bytes += cost.bytes;
+        self.waiting_copies.pop_front()
+    }
+
+    fn begin_streamed(&mut self) -> Option<(Upload, Assignment)> {
         let cost = Cost::of(&self.waiting.front()?.1.work);
-        let is_out_of_memory = self.begun_parts > 0 && self.begun_bytes + cost.bytes > self.budget_bytes;
+        let is_out_of_memory = self.begun_bytes > 0 && self.begun_bytes + cost.bytes > self.budget_bytes;
         let is_busy =
             self.begun_parts >= PARTS_AHEAD && self.begun_requests + cost.requests > self.requests_max;
         if is_out_of_memory || is_busy {
@@ -104,20 +142,26 @@ impl Window {
     /// Notes that a part that was begun no longer costs anything.
     pub fn end(&mut self, cost: Cost) {
         self.begun_bytes -= cost.bytes;
-        self.begun_requests -= cost.requests;
-        self.begun_parts -= 1;
+        if cost.is_of_copy() {
+            self.begun_copies_bytes -= cost.bytes;
+        } else {
+            self.begun_requests -= cost.requests;
+            self.begun_parts -= 1;
+        }
     }
 
     /// Takes out what has not begun and `is_gone`.
     pub fn surrender(&mut self, is_gone: impl Fn(AttemptId) -> bool) -> Vec<AttemptId> {
         let mut gone = Vec::new();
-        self.waiting.retain(|(_, assignment)| {
-            let is_gone = is_gone(assignment.id);
-            if is_gone {
-                gone.push(assignment.id);
-            }
-            !is_gone
-        });
+        for line in [&mut self.waiting, &mut self.waiting_copies] {
+            line.retain(|(_, assignment)| {
+                let is_gone = is_gone(assignment.id);
+                if is_gone {
+                    gone.push(assignment.id);
+                }
+                !is_gone
+            });
+        }
         gone
     }
 }
@@ -125,9 +169,20 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proto::crc::{Crc, StoredKind};
     use proto::job::JobId;
+    use proto::limits::{COPY_COST_BYTES, MIB};
     use proto::location::Location;
-    use proto::plan::PartNumber;
+    use proto::plan::{Body, PartNumber};
+
+    fn copy(number: u32) -> (Upload, Assignment) {
+        let (upload, mut assignment) = part(1, number, 100 * MIB, 0);
+        let (bucket, key, etag) = ("b".to_owned(), "k".to_owned(), "e".to_owned());
+        let (stored, rest) = (StoredKind::None, Crc::EMPTY);
+        assignment.work.bodies = vec![Body { bucket, key, etag, object_bytes: 100 * MIB, stored, rest }];
+        assignment.work.pieces = vec![Piece::Copy { body: 0, range: 0..100 * MIB }];
+        (upload, assignment)
+    }
 
     fn part(job: u64, number: u32, bytes: u64, fetches: usize) -> (Upload, Assignment) {
         let destination = Location { bucket: "out".into(), key: "a.zip".into() };
@@ -180,6 +235,38 @@ mod tests {
         let mut window = Window::new(1_000, 10);
         queue(&mut window, (1..=30).map(|number| part(1, number, 1, 1)));
         assert_eq!(begun(&mut window).len(), 20, "ten requests four times over, two for each part");
+    }
+
+    #[test]
+    fn copies_and_streams_do_not_hold_each_other_up() {
+        let mut window = Window::new(16 * MIB, 10);
+        queue(&mut window, (1..=20).map(copy));
+        queue(&mut window, [(21, 12 * MIB), (22, 12 * MIB), (23, 1)].map(|(n, bytes)| part(1, n, bytes, 0)));
+        queue(&mut window, (24..=25).map(copy));
+        let first: Vec<u32> = (1..=16).chain([21]).collect();
+        assert_eq!(begun(&mut window), first, "copies have a quarter, streams what is left");
+        for _ in 1..=6 {
+            window.end(Cost { bytes: COPY_COST_BYTES, requests: 0 });
+        }
+        assert_eq!(begun(&mut window), [17, 18, 19, 20, 24, 25]);
+        end(&mut window, 12 * MIB);
+        assert_eq!(begun(&mut window), [22]);
+    }
+
+    #[test]
+    fn copies_are_no_parts_ahead() {
+        let mut window = Window::new(100 * MIB, 1);
+        queue(&mut window, (1..=8).map(copy));
+        queue(&mut window, [part(1, 9, 1, 1_000)]);
+        assert_eq!(begun(&mut window).len(), 9);
+        // However small the window, one part may begin when nothing else has.
+        let mut window = Window::new(10, 1);
+        queue(&mut window, [copy(1), copy(2), part(1, 3, 20, 0)]);
+        assert_eq!(begun(&mut window), [1]);
+        window.end(Cost { bytes: COPY_COST_BYTES, requests: 0 });
+        assert_eq!(begun(&mut window), [2]);
+        window.end(Cost { bytes: COPY_COST_BYTES, requests: 0 });
+        assert_eq!(begun(&mut window), [3]);
     }
 
     #[test]

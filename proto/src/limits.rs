@@ -177,8 +177,21 @@ pub const OUTGOING_MESSAGES: usize = 8;
 pub const ORDERS_PENDING_MAX: usize = 10_000;
 /// Connections to the job API at a time; more wait in the system's queue. All watchers, and others beside them.
 pub const API_CONNECTIONS_MAX: usize = 2_300;
+/// Time a connection to the job API has to say anything, in milliseconds: there is room for more of them than a machine
+/// opens in that time by mistake.
+pub const API_SILENCE_MS: u64 = 3_000;
+/// Time the headers of a request to the job API have to come, from when they could, in milliseconds.
+pub const API_HEADERS_MS: u64 = 10_000;
+/// Time the body of such a request has to come, in milliseconds.
+pub const API_BODY_MS: u64 = 10_000;
+/// Time the answer to such a request may take, in milliseconds: a coordinator that sorts a million names answers late.
+pub const API_ANSWER_MS: u64 = 30_000;
+/// Time for which a job that is cancelled is waited for, in milliseconds: less than an answer may take.
+pub const API_CANCEL_MS: u64 = 25_000;
 /// Watchers of jobs at a time: each holds a connection and what was last seen of its job.
 pub const WATCHERS_MAX: usize = 2_000;
+/// Of them, those of one token: half, so that it cannot shut out all others.
+pub const TOKEN_WATCHERS_MAX: usize = WATCHERS_MAX / 2;
 /// Most a connection to the job API buffers of what was sent ahead, in bytes: it bounds a request's headers.
 pub const API_BUFFER_BYTES: usize = 16 << 10;
 /// Longest body of a request to the job API, in bytes: a thousand sources with the longest keys.
@@ -199,6 +212,8 @@ pub const PROBLEM_CHARS_MAX: usize = 4_000;
 pub const SUBMISSIONS_PER_MINUTE_DEFAULT: u32 = 600;
 /// Jobs of a token that have not ended at a time, unless its entry says otherwise.
 pub const TOKEN_JOBS_DEFAULT: usize = 100;
+/// Longest name of a token, in characters.
+pub const TOKEN_NAME_CHARS_MAX: usize = 64;
 /// Longest file of tokens, in bytes.
 pub const TOKENS_FILE_BYTES_MAX: u64 = 4 << 20;
 /// Tokens at a time: each request is compared with all of them.
@@ -207,12 +222,21 @@ pub const TOKENS_MAX: usize = 1_000;
 pub const MANIFEST_BYTES_MAX: u64 = 2 * GIB;
 /// Requests that bring sources in lines at a time: each holds a part of `STATE_PART_BYTES`.
 pub const SPOOLS_MAX: usize = 8;
+/// Of them, those of one token: half, so that it cannot shut out all others.
+pub const TOKEN_SPOOLS_MAX: usize = SPOOLS_MAX / 2;
 /// Silence after which a request that brings sources in lines is given up, in milliseconds.
 pub const SPOOL_SILENCE_MS: u64 = 30_000;
+/// Time the first of the lines has to come, in milliseconds: whoever trickles must not keep others out.
+pub const SPOOL_FIRST_LINE_MS: u64 = 10_000;
+/// Time all others have to come, in milliseconds: 2 GiB at little more than 1 MB/s.
+pub const SPOOL_LINES_MS: u64 = 1_800_000;
 /// Size of the parts in which large objects of a coordinator's state are written, in bytes.
 pub const STATE_PART_BYTES: usize = 8 << 20;
 /// Reports of jobs written to a coordinator's state at a time: each holds such a part.
 pub const REPORTS_AT_ONCE: usize = 8;
+/// Entries, skipped objects and decisions in reports that are yet to be written, about 150 bytes each; beyond that no
+/// new jobs are taken. As many as the largest job that comes in lines brings: such a one must not wait for another.
+pub const REPORT_ITEMS_PENDING_MAX: u64 = 20_000_000;
 /// Most bytes of a report that are looked at for the job it is of: its destination, outcome and warnings.
 pub const REPORT_HEAD_BYTES_MAX: usize = 1 << 20;
 /// Attempts to deliver one callback: with the waits between them, about four minutes.
@@ -223,20 +247,40 @@ pub const CALLBACK_BACKOFF_MS: u64 = 2_000;
 pub const CALLBACK_ANSWER_MS: u64 = 10_000;
 /// Time from a job's end in which its callback is delivered or given up, all waiting included, in milliseconds.
 pub const CALLBACK_WITHIN_MS: u64 = 900_000;
-/// Callbacks not yet delivered; those beyond are given up at once.
+/// Callbacks not yet delivered, and as many owed by coordinators before this one; those beyond are left to the next.
 pub const CALLBACKS_PENDING_MAX: usize = 10_000;
-/// Callbacks on their way at the same time.
-pub const CALLBACKS_AT_ONCE: usize = 32;
+/// Callbacks on their way at the same time, a connection each: it takes 64 hosts that never answer to hold up others.
+pub const CALLBACKS_AT_ONCE: usize = 256;
 /// Callbacks on their way to one host: who never answers must not hold up those for others.
 pub const CALLBACKS_AT_ONCE_PER_HOST: usize = 4;
+/// Records of callbacks read or written at a time, and so submissions that wait for theirs.
+pub const CALLBACK_RECORDS_AT_ONCE: usize = 64;
+/// Longest record of a callback in a coordinator's state, in bytes: what a report begins with, and an address.
+pub const CALLBACK_RECORD_BYTES_MAX: u64 = 2 * REPORT_HEAD_BYTES_MAX as u64;
 /// Longest address of a callback, in bytes.
 pub const CALLBACK_URL_BYTES_MAX: usize = 2_048;
+/// Time for which a cluster's answer, or the next piece of it, is waited for, in milliseconds: longer than
+/// `API_ANSWER_MS`, so that the cluster says what is late.
+pub const CLUSTER_ANSWER_MS: u64 = 60_000;
+/// Longest answer of a cluster that is read as a whole, in bytes: of reports without their entries, with every name
+/// that was left out.
+pub const CLUSTER_ANSWER_BYTES_MAX: usize = 64 << 20;
+/// Longest event of a cluster, in bytes: one that tells how a job ended, with everything that went wrong.
+pub const CLUSTER_EVENT_BYTES_MAX: usize = 4 << 20;
 /// Jobs of a batch at a time unless told otherwise.
 pub const BATCH_JOBS_DEFAULT: u64 = 8;
 /// Most jobs of a batch at a time: each is watched on a connection of its own.
 pub const BATCH_JOBS_MAX: u64 = 1_000;
 /// Longest line of a batch, in bytes: as long as the job API takes.
 pub const BATCH_LINE_BYTES_MAX: usize = API_BODY_BYTES_MAX;
+/// Longest line of a batch's results, in bytes: with every example and warning there may be.
+pub const BATCH_RESULT_BYTES_MAX: u64 = 4 << 20;
+/// Time a cluster may stay away before a batch stops, in milliseconds.
+pub const BATCH_AWAY_MS: u64 = 60_000;
+/// Longest pause for which a cluster may ask between two tries to submit a job of a batch, in milliseconds.
+pub const BATCH_PAUSE_MS: u64 = 120_000;
+/// Times a job of a batch is submitted again that its coordinator lost because it was started again.
+pub const BATCH_LOSSES_MAX: u32 = 3;
 /// Entries of an archive that are shown of a report to people.
 pub const REPORT_ENTRIES_SHOWN: usize = 10;
 /// Longest record of an upload in a coordinator's state, in bytes.

@@ -1,7 +1,7 @@
 //! What became of the jobs of a batch: a file that is only ever added to, so that whatever ends the batch, running it
 //! again goes on where it stopped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,13 +10,11 @@ use std::path::Path;
 use proto::api::Submission;
 use proto::failure::Failure;
 use proto::job::{JobId, Summary};
+use proto::limits::BATCH_RESULT_BYTES_MAX;
 use proto::view::JobState;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
-
-/// Longest line of results, in bytes: with every example and warning there may be.
-const RESULT_BYTES_MAX: u64 = 4 << 20;
 
 /// How a job of a batch ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,6 +36,18 @@ pub(crate) struct ResultLine {
     /// What the line looked like, if it could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fingerprint: Option<Fingerprint>,
+    /// The [`Key::serial`] it was submitted under.
+    #[serde(default)]
+    pub(crate) serial: u32,
+}
+
+/// Under which key a job is submitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    /// Which of the keys of alike jobs it is, from 0 on.
+    pub(crate) serial: u32,
+    /// The key.
+    pub(crate) text: String,
 }
 
 /// The first line of the file.
@@ -53,10 +63,10 @@ struct Head {
 struct Count {
     /// Times it ended well in earlier runs.
     done: u32,
-    /// Times it did not.
-    failed: u32,
     /// Times it was met in this one.
     met: u32,
+    /// The first of its keys that were not given out in this one.
+    next: u32,
 }
 
 /// The results of a batch.
@@ -65,12 +75,15 @@ pub(crate) struct Results {
     file: Option<File>,
     batch: String,
     counts: BTreeMap<u64, Count>,
+    /// The keys under which jobs ended in earlier runs, well or not: to submit under one is to be told that again.
+    ended: BTreeSet<(u64, u32)>,
 }
 
 impl Results {
     /// Results that nobody will ask for.
     pub(crate) fn unkept() -> Self {
-        Self { file: None, batch: format!("{:016x}", rand::random::<u64>()), counts: BTreeMap::new() }
+        let batch = format!("{:016x}", rand::random::<u64>());
+        Self { file: None, batch, counts: BTreeMap::new(), ended: BTreeSet::new() }
     }
 
     /// The results kept in a file, of earlier runs as well if it is there already.
@@ -115,30 +128,39 @@ impl Results {
 
     fn learn(&mut self, line: &[u8]) -> serde_json::Result<()> {
         let result: ResultLine = serde_json::from_slice(line)?;
-        if let Some(fingerprint) = result.fingerprint {
-            let count = self.counts.entry(fingerprint.0).or_default();
-            let ended = if result.state == JobState::Completed { &mut count.done } else { &mut count.failed };
-            *ended = ended.saturating_add(1);
+        if let Some(Fingerprint(alike)) = result.fingerprint {
+            let count = self.counts.entry(alike).or_default();
+            count.done = count.done.saturating_add(u32::from(result.state == JobState::Completed));
+            self.ended.insert((alike, result.serial));
         }
         Ok(())
     }
 
     /// Takes note that a job stands in the batch, once more if it did before. Gives the key under which it is to be
-    /// submitted: the same when the batch is run again, unless it has failed by then; `None` when it was made already.
-    pub(crate) fn meet(&mut self, job: &Submission, fingerprint: Fingerprint) -> Option<String> {
+    /// submitted: when the batch is run again one that was given out before, as long as what was submitted under it
+    /// may go on; `None` when it was made already.
+    pub(crate) fn meet(&mut self, job: &Submission, fingerprint: Fingerprint) -> Option<Key> {
         let count = self.counts.entry(fingerprint.0).or_default();
-        let Count { done, failed, met } = *count;
+        let Count { done, met, next } = *count;
         count.met = met.saturating_add(1);
-        if met < done {
+        let own = job.idempotency_key.as_ref();
+        // Whoever gives alike jobs one key wants one of them.
+        if met < done || own.is_some() && done > 0 {
             return None;
         }
-        let batch = &self.batch;
-        Some(match &job.idempotency_key {
-            Some(own) if failed == 0 => own.clone(),
-            None if failed == 0 => format!("{batch}-{fingerprint}-{met}"),
+        let mut serial = next;
+        while self.ended.contains(&(fingerprint.0, serial)) {
+            serial += 1;
+        }
+        if own.is_none() {
+            count.next = serial + 1;
+        }
+        let text = match own {
+            Some(own) if serial == 0 => own.clone(),
             // Not made of its own key, which may be as long as keys may be, or become another line's.
-            _ => format!("{batch}-{fingerprint}-{met}-{failed}"),
-        })
+            _ => format!("{}-{fingerprint}-{serial}", self.batch),
+        };
+        Some(Key { serial, text })
     }
 
     /// Writes down how a job ended.
@@ -158,7 +180,7 @@ impl Results {
 /// Reads a line; whether it is a whole one. At the end of the file what is left is none.
 fn read_line(from: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
     line.clear();
-    from.by_ref().take(RESULT_BYTES_MAX).read_until(b'\n', line)?;
+    from.by_ref().take(BATCH_RESULT_BYTES_MAX).read_until(b'\n', line)?;
     let is_whole = line.ends_with(b"\n");
     if !is_whole && !from.fill_buf()?.is_empty() {
         return Err(std::io::Error::other("it has lines of a length that results do not have"));
@@ -210,7 +232,16 @@ mod tests {
 
     fn ended(job: &Submission, state: JobState) -> ResultLine {
         let fingerprint = Some(Fingerprint::of(job));
-        ResultLine { line: 1, name: None, id: None, state, summary: None, error: None, fingerprint }
+        ResultLine {
+            line: 1,
+            name: None,
+            id: None,
+            state,
+            summary: None,
+            error: None,
+            fingerprint,
+            serial: 0,
+        }
     }
 
     #[test]
@@ -219,11 +250,11 @@ mod tests {
         let path = dir.path().join("results.jsonl");
         let [one, two, three] = ["s3://out/1", "s3://out/2", "s3://out/3"].map(job);
         let keys = |results: &mut Results| {
-            [&one, &two, &two, &three].map(|job| results.meet(job, Fingerprint::of(job)))
+            [&one, &two, &two, &three].map(|job| Some(results.meet(job, Fingerprint::of(job))?.text))
         };
         let mut results = Results::at(&path).expect("it is new");
         let first = keys(&mut results);
-        let different: std::collections::BTreeSet<_> = first.iter().flatten().collect();
+        let different: BTreeSet<_> = first.iter().flatten().collect();
         assert_eq!(different.len(), 4);
         assert!(Results::at(&path).is_err_and(|why| why.contains("already running")));
         for (job, state) in
@@ -244,6 +275,41 @@ mod tests {
         }
     }
 
+    /// They are one another's twins: which of them was made does not matter, but each is made once.
+    #[test]
+    fn alike_jobs_are_each_made_once_whichever_of_them_failed_or_was_under_way() {
+        let job = job("s3://out/1");
+        let fingerprint = Fingerprint::of(&job);
+        let (done, failed) = (JobState::Completed, JobState::Failed);
+        // How the first and the second ended, if they had when the batch was stopped; and of their keys those that
+        // are met again.
+        for (ends, again) in [
+            ([Some(failed), Some(done)], &[][..]),
+            ([Some(done), Some(failed)], &[]),
+            ([Some(failed), None], &[1]),
+            ([None, Some(failed)], &[0]),
+            ([Some(done), None], &[1]),
+            ([None, Some(done)], &[0]),
+            ([None, None], &[0, 1]),
+        ] {
+            let dir = tempfile::tempdir().expect("a directory");
+            let path = dir.path().join("results.jsonl");
+            let mut results = Results::at(&path).expect("it is new");
+            let first = [0; 2].map(|_| results.meet(&job, fingerprint).expect("it is new"));
+            for (key, state) in first.iter().zip(ends) {
+                let ended = state.map(|state| ResultLine { serial: key.serial, ..ended(&job, state) });
+                ended.iter().for_each(|ended| results.add(ended).expect("there is room"));
+            }
+            drop(results);
+            let mut results = Results::at(&path).expect("it is ours");
+            let second: Vec<Key> = (0..2).filter_map(|_| results.meet(&job, fingerprint)).collect();
+            assert_eq!(second.len(), 2 - ends.iter().filter(|end| **end == Some(done)).count());
+            let known: Vec<usize> =
+                second.iter().filter_map(|key| first.iter().position(|first| first == key)).collect();
+            assert_eq!(known, again, "{ends:?}");
+        }
+    }
+
     /// However long a key of one's own is, and whatever others are called.
     #[test]
     fn a_job_with_a_key_of_its_own_gets_a_fit_one_when_it_has_failed() {
@@ -252,11 +318,11 @@ mod tests {
         let own = "k".repeat(200);
         let job = Submission { idempotency_key: Some(own.clone()), ..job("s3://out/1") };
         let mut results = Results::at(&path).expect("it is new");
-        assert_eq!(results.meet(&job, Fingerprint::of(&job)), Some(own.clone()));
+        assert_eq!(results.meet(&job, Fingerprint::of(&job)).map(|key| key.text), Some(own.clone()));
         results.add(&ended(&job, JobState::Failed)).expect("there is room");
         drop(results);
         let again = Results::at(&path).expect("it is ours").meet(&job, Fingerprint::of(&job));
-        assert!(again.is_some_and(|key| key.len() <= 200 && !key.starts_with(&own)));
+        assert!(again.is_some_and(|key| key.text.len() <= 200 && !key.text.starts_with(&own)));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use proto::failure::Failure;
+use proto::limits::CONNECT_DEADLINE_MS;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Url};
@@ -13,8 +14,6 @@ use super::trouble::root_cause;
 use crate::args::ClusterArgs;
 use crate::failures::usage;
 
-/// Longest time to open a connection.
-const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 /// The environment variable with the token: unlike a flag, others on the machine do not see it.
 const TOKEN: &str = "ZIPFLEET_TOKEN";
 
@@ -36,7 +35,7 @@ pub(super) fn client(args: &ClusterArgs) -> Result<(Client, Url), Failure> {
     // A proxy on the way to one's own machine or network would be a surprise, and so would a token that follows a
     // cluster's answer to somewhere else.
     let client = Client::builder().no_proxy().redirect(Policy::none());
-    let client = client.connect_timeout(CONNECT_LIMIT).default_headers(headers);
+    let client = client.connect_timeout(Duration::from_millis(CONNECT_DEADLINE_MS)).default_headers(headers);
     let client = match (base.scheme(), &args.cluster_ca) {
         // A machine that trusts nobody can still speak to itself.
         ("http", _) => client.tls_certs_only([]),

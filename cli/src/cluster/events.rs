@@ -2,11 +2,9 @@
 
 use proto::api::JobEvent;
 use proto::job::JobId;
+use proto::limits::CLUSTER_EVENT_BYTES_MAX;
 
 use super::{Body, Cluster, Trouble};
-
-/// Longest event that is taken, in bytes: one that tells how a job ended, with everything that went wrong.
-const EVENT_BYTES_MAX: usize = 4 << 20;
 
 /// The events of a job; after a trouble they go on where they were, if the cluster can still tell.
 pub(crate) struct Events<'a> {
@@ -48,7 +46,7 @@ impl<'a> Events<'a> {
                 None => self.stream.insert(self.cluster.listen(self.job, self.last_id.as_deref()).await?),
             };
             match stream.next().await? {
-                Some(bytes) if self.pending.bytes.len() + bytes.len() <= EVENT_BYTES_MAX => {
+                Some(bytes) if self.pending.bytes.len() + bytes.len() <= CLUSTER_EVENT_BYTES_MAX => {
                     self.pending.bytes.extend_from_slice(&bytes);
                 }
                 Some(_) => return Err(Trouble::of_a_stranger(&self.cluster.base)),

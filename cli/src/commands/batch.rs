@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use proto::api::{Submission, Submitted};
 use proto::failure::{Failure, FailureKind};
 use proto::job::{JobId, Outcome};
+use proto::limits::{BATCH_AWAY_MS, BATCH_LOSSES_MAX, BATCH_PAUSE_MS};
 use proto::location::printable;
 use proto::view::{JobState, JobView};
 use serde::Serialize;
@@ -26,15 +27,11 @@ use crate::signals::Signals;
 use crate::watching::{Unseen, until_ended};
 
 /// How long a cluster may stay away before the batch stops.
-const AWAY_MAX: Duration = Duration::from_secs(60);
+const AWAY_MAX: Duration = Duration::from_millis(BATCH_AWAY_MS);
 /// Shortest pause before a job is submitted again.
 const PAUSE_MIN: Duration = Duration::from_millis(250);
 /// Longest pause, unless the cluster asks for a longer one.
 const PAUSE_MAX: Duration = Duration::from_secs(10);
-/// Longest pause that a cluster may ask for.
-const ASKED_PAUSE_MAX: Duration = Duration::from_secs(120);
-/// How often a job is submitted again that its coordinator lost because it was started again.
-const LOSSES_MAX: u32 = 3;
 
 pub(super) async fn run(args: BatchArgs, cluster: &ClusterArgs, voice: Voice) -> Result<ExitCode, Failure> {
     let path = args.file.expect("it is called with a file alone");
@@ -139,6 +136,7 @@ impl Batch {
             summary: None,
             error: None,
             fingerprint: None,
+            serial: 0,
         };
         match job {
             Err(why) => {
@@ -152,7 +150,8 @@ impl Batch {
                     return Ok(());
                 };
                 result.fingerprint = Some(fingerprint);
-                let job = Submission { idempotency_key: Some(key), ..job };
+                result.serial = key.serial;
+                let job = Submission { idempotency_key: Some(key.text), ..job };
                 self.running.spawn(make(Arc::clone(&self.cluster), job, result));
             }
         }
@@ -241,7 +240,7 @@ async fn make(cluster: Arc<Cluster>, job: Submission, mut result: ResultLine) ->
         result.id = Some(id);
         match until_ended(&cluster, id, true, AWAY_MAX, async |_| {}).await {
             Ok(view) => return Ok(ended(result, *view)),
-            Err(Unseen::Lost(_)) if losses < LOSSES_MAX => losses += 1,
+            Err(Unseen::Lost(_)) if losses < BATCH_LOSSES_MAX => losses += 1,
             Err(Unseen::Lost(failure) | Unseen::Refused(failure)) => {
                 result.error = Some(failure);
                 return Ok(result);
@@ -285,7 +284,7 @@ async fn submit(cluster: &Cluster, job: &Submission) -> Result<JobId, Stop> {
             Why::Later(asked) => {
                 // It is there, and has much to do.
                 away_since = None;
-                asked.unwrap_or_default().min(ASKED_PAUSE_MAX)
+                asked.unwrap_or_default().min(Duration::from_millis(BATCH_PAUSE_MS))
             }
             Why::Unreached | Why::Unanswered => {
                 if away_since.get_or_insert_with(Instant::now).elapsed() >= AWAY_MAX {

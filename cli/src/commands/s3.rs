@@ -29,6 +29,7 @@ pub(crate) async fn run(args: S3Args, voice: Voice) -> Result<ExitCode, Failure>
     let twin = Twin::new(TwinOptions {
         keys: vec![owned(KEY), owned(EXPIRED_KEY)],
         seed: args.seed,
+        copy_returns_checksum: !args.no_copy_checksum,
         ..TwinOptions::default()
     });
     twin.expire_key(EXPIRED_KEY.0);

@@ -4,6 +4,7 @@
 //! Throttles in the twin make jobs last long enough for something to happen meanwhile, so that little data is
 //! needed.
 
+mod callbacks;
 mod dashboard;
 mod governed;
 mod joining;

@@ -4,7 +4,7 @@ import { Refused, dropToken, get, hasToken, keepToken } from "./api.js";
 import { forgetColours } from "./charts.js";
 import { drawPace, remember, showFleet } from "./fleet.js";
 import { enterJob, redrawJob, refreshJob, showMissing } from "./job.js";
-import { jobsPath, setUpJobs, showJobs } from "./jobs.js";
+import { beginAnew, jobsPath, setUpJobs, showJobs } from "./jobs.js";
 import { redrawNodes, showNodes } from "./nodes.js";
 import { byId, duration, put } from "./text.js";
 
@@ -89,7 +89,11 @@ async function turn(signal) {
 
 async function refreshOverview(signal) {
   const nodes = await get("v1/nodes", signal);
-  const jobs = await get(jobsPath(), signal);
+  const jobs = await get(jobsPath(), signal).catch((error) => {
+    // The jobs before this page are forgotten, and with them where it begins.
+    if (error.status !== 404 || !beginAnew()) throw error;
+    return get(jobsPath(), signal);
+  });
   remember(nodes);
   show();
   showFleet(nodes);

@@ -41,6 +41,13 @@ export function jobsPath() {
   return `v1/jobs?${query}`;
 }
 
+/** Goes back to the first page, if another is shown. */
+export function beginAnew() {
+  const isFirst = pages.length === 1;
+  pages = [""];
+  return !isFirst;
+}
+
 export function showJobs(page) {
   next = page.next ?? undefined;
   const table = byId("jobs");

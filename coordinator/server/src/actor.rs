@@ -25,13 +25,13 @@ use crate::member::Orders;
 use crate::metrics::Times;
 use crate::pump::Handled;
 use crate::questions::ask;
-use crate::reports::Reports;
+use crate::reports::{Reports, Unwritten};
 use crate::roster::{JobRequest, Roster, Sight, problems, report};
 use crate::spans;
 
 mod ending;
 
-use ending::Ending;
+use ending::{Ending, Written};
 
 /// How long a coordinator that is told to stop stays after its jobs were cancelled: whoever watches one is still to
 /// learn of it.
@@ -41,6 +41,8 @@ pub(crate) enum Message {
     Tick(Handled),
     Event(Box<Event>),
     Submit(Box<JobRequest>, oneshot::Sender<Result<Submitted, Refusal>>, oneshot::Sender<Outcome>),
+    /// The callback of a job could not be recorded, so it was not submitted.
+    Unrecorded(Box<JobRequest>),
     Watch(JobId, oneshot::Sender<Option<watch::Receiver<Sight>>>),
     Joined(NodeId, Hello, Orders),
     Reported(NodeId, Vec<Report>, Handled),
@@ -66,6 +68,8 @@ pub enum Refusal {
     Job(Failure),
     /// Its owner has as many jobs as allowed, of which this is the number.
     TooMany(usize),
+    /// Its callback cannot be recorded, so that it would be lost with this coordinator.
+    Unrecorded(Failure),
     /// Its key was used for another.
     Mismatch(JobId),
     /// The coordinator is about to end, or has.
@@ -78,6 +82,9 @@ pub(crate) struct Start {
     pub(crate) s3: S3,
     pub(crate) settings: Settings,
     pub(crate) journal: Option<Journal>,
+    pub(crate) callbacks: Callbacks,
+    /// Tells callbacks, and whoever asks, that the coordinator is about to end.
+    pub(crate) stopping: watch::Sender<bool>,
 }
 
 pub(crate) struct State {
@@ -99,8 +106,8 @@ pub(crate) struct State {
     callbacks: Callbacks,
     /// Jobs that have ended and are not settled.
     ending: BTreeMap<JobId, Box<Ending>>,
-    /// Jobs of which the report is being written.
-    reporting: BTreeSet<JobId>,
+    /// Reports of jobs that have ended.
+    unwritten: Unwritten,
     /// Tells that the coordinator is about to end.
     stopping: watch::Sender<bool>,
     suspects: BTreeMap<JobId, Suspects>,
@@ -117,17 +124,16 @@ impl Actor for CoordinatorActor {
     type Arguments = Start;
 
     async fn pre_start(&self, _: ActorRef<Message>, start: Start) -> Result<State, ActorProcessingErr> {
-        let (stopping, is_stopping) = watch::channel(false);
         let reports = start.journal.as_ref().map(|journal| {
             // Not counted with any job.
             Reports::new(start.s3.clone(), journal.state().clone())
         });
         Ok(State {
             reports,
-            callbacks: Callbacks::new(is_stopping),
+            callbacks: start.callbacks,
             ending: BTreeMap::new(),
-            reporting: BTreeSet::new(),
-            stopping,
+            unwritten: Unwritten::default(),
+            stopping: start.stopping,
             s3: start.s3,
             journal: start.journal,
             machine: Machine::new(start.settings),
@@ -160,6 +166,7 @@ impl Actor for CoordinatorActor {
                 // Whoever submitted it may have stopped waiting.
                 let _ = reply.send(state.submit(*request, ended, &myself));
             }
+            Message::Unrecorded(request) => state.undo(Written::of(&request), &myself),
             Message::Watch(id, reply) => {
                 // As above.
                 let _ = reply.send(state.watch(id));
@@ -187,7 +194,7 @@ impl Actor for CoordinatorActor {
             Message::Settled(id, outcome) => state.settle(id, outcome, &myself),
             Message::ErrandDone => state.errands -= 1,
             Message::ReportDone(id) => {
-                state.reporting.remove(&id);
+                state.unwritten.remove(id);
             }
             Message::Look(look) => look(state),
             Message::Stop => {
@@ -214,25 +221,18 @@ impl State {
         self.machine.job(id).or_else(|| self.roster.kept(id).map(|kept| kept.view.clone()))
     }
 
-    /// Jobs submitted before the one of this number that are `wanted`, the last first, as many as are asked for;
-    /// with the number to go on from, if there are more.
+    /// Jobs submitted before this one, or all, that are `wanted`, the last first, as many as are asked for; and
+    /// whether there are more. `None` when it is forgotten.
     pub(crate) fn jobs_before(
         &self,
-        mut number: u64,
+        job: Option<JobId>,
         most: usize,
         wanted: impl Fn(&JobView) -> bool,
-    ) -> (Vec<JobView>, Option<u64>) {
-        let mut jobs = Vec::new();
-        for (next, id) in self.roster.before(number) {
-            if let Some(job) = self.job(id).filter(|job| wanted(job)) {
-                if jobs.len() == most {
-                    return (jobs, Some(number));
-                }
-                jobs.push(job);
-            }
-            number = next;
-        }
-        (jobs, None)
+    ) -> Option<(Vec<JobView>, bool)> {
+        let ids = self.roster.before(job)?;
+        let mut wanted = ids.filter_map(|id| self.job(id)).filter(|job| wanted(job));
+        let jobs = wanted.by_ref().take(most).collect();
+        Some((jobs, wanted.next().is_some()))
     }
 
     /// Whether it takes no more jobs, because it is about to end.
@@ -288,19 +288,17 @@ impl State {
         }
     }
 
-    /// Takes a job in, and removes the manifest written for it if it is none.
+    /// Takes a job in, and removes what was written for it if it is none.
     fn submit(
         &mut self,
         request: JobRequest,
         ended: oneshot::Sender<Outcome>,
         myself: &ActorRef<Message>,
     ) -> Result<Submitted, Refusal> {
-        let manifest = request.manifest.clone();
+        let written = Written::of(&request);
         let submitted = self.take(request, ended, myself);
-        if let Some(manifest) = manifest
-            && !submitted.as_ref().is_ok_and(|submitted| submitted.is_new)
-        {
-            self.discard(manifest, myself);
+        if !submitted.as_ref().is_ok_and(|submitted| submitted.is_new) {
+            self.undo(written, myself);
         }
         submitted
     }
@@ -324,6 +322,12 @@ impl State {
         }
         if self.is_stopping() {
             return Err(Refusal::Stopping);
+        }
+        if let Some(failure) = self.unwritten.refusal() {
+            let outcome = Outcome::Failed { failure: failure.clone(), left_behind: Vec::new() };
+            // Whoever submitted it may have stopped waiting.
+            let _ = ended.send(outcome);
+            return Err(Refusal::Job(failure));
         }
         if let Some(most) = request.jobs_max
             && self.roster.unsettled_of(owner.as_deref()) >= most
@@ -433,3 +437,6 @@ fn aside(myself: &ActorRef<Message>, work: impl Future<Output = Vec<Message>> + 
         }
     });
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,8 +14,10 @@ mod problem;
 mod report;
 mod submit;
 
+pub(crate) use self::callback::target_of;
 pub use self::openapi::description;
 
+use std::future::pending;
 use std::sync::Arc;
 
 use axum::Router;
@@ -24,7 +26,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use proto::api::ProblemCode;
 use proto::job::JobId;
-use proto::limits::{API_BODIES_BYTES_MAX, API_BODY_BYTES_MAX, WATCHERS_MAX};
+use proto::limits::{API_BODIES_BYTES_MAX, API_BODY_BYTES_MAX, TOKEN_WATCHERS_MAX, WATCHERS_MAX};
 use proto::view::JobView;
 use proto_s3::S3;
 use tokio::sync::Semaphore;
@@ -35,6 +37,7 @@ use crate::dashboard;
 use crate::handle::Coordinator;
 use crate::spool::Spools;
 use crate::tokens::Tokens;
+use crate::turns::Turns;
 
 /// What requests are answered from.
 #[derive(Clone)]
@@ -47,7 +50,7 @@ pub(crate) struct Api {
     /// What callbacks of callers without tokens are signed with.
     callback_key: Option<Arc<[u8]>>,
     /// One for each watcher there may be.
-    watchers: Arc<Semaphore>,
+    watchers: Turns,
     /// One for each byte that bodies may have together.
     bodies: Arc<Semaphore>,
 }
@@ -66,7 +69,7 @@ impl Api {
             spools,
             tokens,
             callback_key,
-            watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
+            watchers: Turns::new(WATCHERS_MAX, TOKEN_WATCHERS_MAX),
             bodies: Arc::new(Semaphore::new(API_BODIES_BYTES_MAX)),
         }
     }
@@ -75,6 +78,14 @@ impl Api {
     async fn job(&self, caller: &Caller, id: JobId) -> Result<JobView, Problem> {
         let job = self.coordinator.job(id).await?;
         job.filter(|job| caller.may_see(job)).ok_or_else(|| Problem::no_job(id))
+    }
+
+    /// Waits until a caller would no longer be let in as they were.
+    async fn revoked(self, caller: Caller) {
+        match (&self.tokens, &caller.0) {
+            (Some(tokens), Some(token)) => tokens.revoked(token).await,
+            _ => pending().await,
+        }
     }
 
     /// Refuses a submission of a caller that made too many of late.

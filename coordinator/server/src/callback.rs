@@ -1,4 +1,7 @@
-//! Telling whoever wants to know that a job has ended: a signed POST, sent again until it is taken.
+//! Telling whoever wants to know that a job has ended: a signed POST, sent again until it is taken, by the next
+//! coordinator if need be.
+
+mod records;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -6,23 +9,33 @@ use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use bytes::Bytes;
+use proto::failure::Failure;
 use proto::job::JobId;
 use proto::limits::{
     CALLBACK_ANSWER_MS, CALLBACK_ATTEMPTS_MAX, CALLBACK_BACKOFF_MS, CALLBACK_WITHIN_MS, CALLBACKS_AT_ONCE,
     CALLBACKS_AT_ONCE_PER_HOST, CALLBACKS_PENDING_MAX,
 };
+use proto::listing::SourceObject;
+use proto::location::printable;
 use proto::view::JobView;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
 
 use crate::create::unix_now;
-use crate::roster::CallbackTarget;
+use crate::roster::{CallbackTarget, JobRequest};
+
+use self::records::Record;
+
+pub(crate) use self::records::Records;
 
 /// Delivers callbacks.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Callbacks {
+    /// Of those that are owed; none without a journal.
+    records: Option<Records>,
     /// Made for the first of them: without certificates of authorities on this machine there can be none.
     client: Arc<OnceLock<Result<Client, String>>>,
     turns: Arc<Semaphore>,
@@ -36,8 +49,9 @@ pub(crate) struct Callbacks {
 }
 
 impl Callbacks {
-    pub(crate) fn new(stopping: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(records: Option<Records>, stopping: watch::Receiver<bool>) -> Self {
         Self {
+            records,
             client: Arc::default(),
             turns: Arc::new(Semaphore::new(CALLBACKS_AT_ONCE)),
             room: Arc::new(Semaphore::new(CALLBACKS_PENDING_MAX)),
@@ -48,14 +62,96 @@ impl Callbacks {
         }
     }
 
-    /// Tells how a job ended, until that is acknowledged or was tried often enough.
-    pub(crate) async fn deliver(self, job: JobView, target: CallbackTarget) {
-        let within = self.within;
-        let (id, mut stopping, room) = (job.id, self.stopping.clone(), Arc::clone(&self.room));
+    /// Waits for the right to [`owe`](Self::owe) one; none is needed where nothing is recorded.
+    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        match &self.records {
+            Some(records) => Some(records.turn().await),
+            None => None,
+        }
+    }
+
+    /// Notes that the end of a job is to be told, before the job is taken.
+    pub(crate) async fn owe(&self, request: &JobRequest) -> Result<(), Failure> {
+        let (Some(records), Some(record)) = (&self.records, Record::of(request)) else { return Ok(()) };
+        records.write(&record).await
+    }
+
+    /// Deletes the record of what is not owed, or no longer.
+    pub(crate) async fn forget(&self, job: JobId) {
+        if let Some(records) = &self.records {
+            let _turn = records.turn().await;
+            records.delete(job).await;
+        }
+    }
+
+    /// Tells how a job ended, until that is acknowledged or was tried often enough. What this coordinator cannot do
+    /// any more stays recorded for the next.
+    pub(crate) async fn tell(self, job: JobView, target: CallbackTarget) {
+        let id = job.id;
+        if let Some(records) = &self.records {
+            let record = Record { job: job.clone(), url: target.url.clone() };
+            let _turn = records.turn().await;
+            if let Err(failure) = records.write(&record).await {
+                tracing::warn!(job = %id, %failure, "its outcome is not recorded with its callback");
+            }
+        }
+        let room = Arc::clone(&self.room);
         let Ok(_room) = room.try_acquire() else {
-            tracing::warn!(job = %id, "its callback is given up: as many wait as may");
+            tracing::warn!(job = %id, "its callback is left to the next coordinator: as many wait as may");
             return;
         };
+        self.tell_recorded(job, target).await;
+    }
+
+    /// Tells what coordinators before this one owed, until that is done or no longer wanted. `target` gives whom to
+    /// tell, from the job's owner and the address, if there may still be callbacks to there.
+    pub(crate) fn tell_left(
+        &self,
+        left: Vec<SourceObject>,
+        target: impl Fn(Option<&str>, &str) -> Option<CallbackTarget> + Send + Sync + 'static,
+    ) -> JoinSet<()> {
+        let (mut telling, target) = (JoinSet::new(), Arc::new(target));
+        for object in left {
+            let (callbacks, target) = (self.clone(), Arc::clone(&target));
+            telling.spawn(async move {
+                let Some(records) = &callbacks.records else { return };
+                let record = match records.read(&object).await {
+                    Ok(record) => record,
+                    Err(why) => {
+                        let key = printable(&object.key);
+                        tracing::warn!(key, why, "no record of a callback: left as it is");
+                        return;
+                    }
+                };
+                let (target, job) = (target(record.job.owner.as_deref(), &record.url), record.told());
+                match target {
+                    Some(target) => callbacks.tell_recorded(job, target).await,
+                    None => {
+                        tracing::warn!(
+                            job = %job.id,
+                            owner = job.owner,
+                            "its callback is given up: there is no key to sign it with any more, or its owner may no longer have that address called"
+                        );
+                        callbacks.forget(job.id).await;
+                    }
+                }
+            });
+        }
+        telling
+    }
+
+    /// Delivers a callback, and deletes its record unless it is left to the next coordinator.
+    async fn tell_recorded(self, job: JobView, target: CallbackTarget) {
+        let (id, callbacks) = (job.id, self.clone());
+        if self.deliver(job, target).await {
+            callbacks.forget(id).await;
+        }
+    }
+
+    /// Whether it is done with: delivered, or given up for good.
+    async fn deliver(self, job: JobView, target: CallbackTarget) -> bool {
+        let within = self.within;
+        let (id, mut stopping) = (job.id, self.stopping.clone());
         // Time for an attempt under way and for one more, but not for those of others to the same host.
         let is_late = async {
             if stopping.wait_for(|is_stopping| *is_stopping).await.is_ok() {
@@ -63,34 +159,45 @@ impl Callbacks {
             }
         };
         tokio::select! {
-            () = self.insist(job, target) => {}
+            is_done = self.insist(job, target) => is_done,
             () = tokio::time::sleep(within) => {
                 tracing::warn!(job = %id, "its callback is given up: its receiver takes them too slowly");
+                true
             }
-            () = is_late => tracing::warn!(job = %id, "its callback is given up, because the coordinator ends"),
+            () = is_late => {
+                tracing::warn!(job = %id, "its callback is left to the next coordinator, because this one ends");
+                false
+            }
         }
     }
 
-    async fn insist(mut self, job: JobView, target: CallbackTarget) {
+    /// Sends it again and again; says whether it is done with.
+    async fn insist(mut self, job: JobView, target: CallbackTarget) -> bool {
         let id = job.id;
         let body = Bytes::from(serde_json::to_vec(&job).expect("a job can be told in JSON"));
         // Neither path nor query: they may hold what only caller and receiver should know.
         let Some((url, host)) = address(&target.url) else {
             tracing::warn!(job = %id, "its callback has no valid address");
-            return;
+            return true;
         };
-        for failed in 1..=CALLBACK_ATTEMPTS_MAX {
-            let is_last = failed == CALLBACK_ATTEMPTS_MAX || *self.stopping.borrow();
+        let mut failed = 0;
+        loop {
+            let is_stopping = *self.stopping.borrow();
             let why = match self.post(id, &url, &host, &target.key, body.clone()).await {
                 Ok(()) => {
                     tracing::debug!(job = %id, host, "callback delivered");
-                    return;
+                    return true;
                 }
                 Err(why) => why,
             };
-            if is_last {
+            failed += 1;
+            if failed == CALLBACK_ATTEMPTS_MAX {
                 tracing::warn!(job = %id, host, why, failed, "its callback was not taken, and is given up");
-                return;
+                return true;
+            }
+            if is_stopping {
+                tracing::warn!(job = %id, host, why, failed, "its callback was not taken, and is left to the next coordinator");
+                return false;
             }
             tracing::debug!(job = %id, host, why, failed, "its callback is sent again");
             let longest = self.first_wait.saturating_mul(1 << (failed - 1));

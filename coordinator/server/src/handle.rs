@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
 use crate::actor::{CoordinatorActor, Message, Refusal, Start, State};
+use crate::callback::{Callbacks, Records};
 use crate::journal::Journal;
 use crate::member::{Member, Orders};
 use crate::metrics::Seen;
@@ -33,6 +34,7 @@ const TICK: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug)]
 pub struct Coordinator {
     actor: ActorRef<Message>,
+    callbacks: Callbacks,
 }
 
 /// A node's end of its session.
@@ -69,14 +71,19 @@ impl Job {
 }
 
 impl Coordinator {
-    /// Starts a coordinator without nodes or jobs. With a journal, uploads are recorded where they outlive it.
+    /// Starts a coordinator without nodes or jobs. With a journal, uploads and callbacks are recorded where they
+    /// outlive it.
     ///
     /// # Errors
     /// When the actor cannot be started.
     pub async fn start(s3: S3, settings: Settings, journal: Option<Journal>) -> Result<Self, SpawnErr> {
-        let (actor, _) = Actor::spawn(None, CoordinatorActor, Start { s3, settings, journal }).await?;
+        let (stopping, is_stopping) = watch::channel(false);
+        let records = journal.as_ref().map(|journal| Records::new(s3.clone(), journal.state().clone()));
+        let callbacks = Callbacks::new(records, is_stopping);
+        let start = Start { s3, settings, journal, callbacks: callbacks.clone(), stopping };
+        let (actor, _) = Actor::spawn(None, CoordinatorActor, start).await?;
         tokio::spawn(tick(actor.clone()));
-        Ok(Self { actor })
+        Ok(Self { actor, callbacks })
     }
 
     /// Welcomes a node of this very process.
@@ -113,11 +120,43 @@ impl Coordinator {
         Job { id, outcome }
     }
 
-    /// Submits a job that others may ask for afterwards.
+    /// Submits a job that others may ask for afterwards. Once it is taken, whoever it wants called back is: if this
+    /// coordinator dies, by the next one.
     ///
     /// # Errors
     /// When it is refused.
     pub async fn request(&self, request: JobRequest) -> Result<Submitted, Refusal> {
+        if request.callback.is_none() {
+            return self.hand_in(request).await;
+        }
+        // Before there is a task of it: those are as many as there are turns, however many wait.
+        let turn = self.callbacks.turn().await;
+        let coordinator = self.clone();
+        // On its own: whoever stops waiting must not leave a record of what is no job.
+        let handed_in = tokio::spawn(async move {
+            if let Err(failure) = coordinator.callbacks.owe(&request).await {
+                // Fails only when it is gone: then the next one removes what was written.
+                let _ = coordinator.actor.cast(Message::Unrecorded(Box::new(request)));
+                return Err(Refusal::Unrecorded(failure));
+            }
+            drop(turn);
+            let id = request.id;
+            let submitted = coordinator.hand_in(request).await;
+            if submitted == Err(Refusal::Stopping) {
+                // There may be nobody left who does it.
+                coordinator.callbacks.forget(id).await;
+            }
+            submitted
+        });
+        handed_in.await.unwrap_or(Err(Refusal::Stopping))
+    }
+
+    /// Delivers callbacks.
+    pub(crate) fn callbacks(&self) -> &Callbacks {
+        &self.callbacks
+    }
+
+    async fn hand_in(&self, request: JobRequest) -> Result<Submitted, Refusal> {
         let ((reply, answer), (ended, _)) = (oneshot::channel(), oneshot::channel());
         let submitted = self.actor.cast(Message::Submit(Box::new(request), reply, ended));
         submitted.map_err(|_| Refusal::Stopping)?;
@@ -159,18 +198,18 @@ impl Coordinator {
         self.look(move |state| state.job(id)).await
     }
 
-    /// Jobs submitted before the one of this number that are `wanted`, the last first, as many as are asked for;
-    /// with the number to go on from, if there are more.
+    /// Jobs submitted before this one, or all, that are `wanted`, the last first, as many as are asked for; and
+    /// whether there are more. `None` when it is forgotten.
     ///
     /// # Errors
     /// When the coordinator is gone.
     pub async fn jobs_before(
         &self,
-        number: u64,
+        job: Option<JobId>,
         most: usize,
         wanted: impl Fn(&JobView) -> bool + Send + 'static,
-    ) -> Result<(Vec<JobView>, Option<u64>), Gone> {
-        self.look(move |state| state.jobs_before(number, most, wanted)).await
+    ) -> Result<Option<(Vec<JobView>, bool)>, Gone> {
+        self.look(move |state| state.jobs_before(job, most, wanted)).await
     }
 
     /// A job to be watched until it has ended; what is seen changes about twice a second. `None` when it is forgotten.

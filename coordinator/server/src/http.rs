@@ -10,7 +10,7 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use proto::limits::{API_BUFFER_BYTES, API_CONNECTIONS_MAX};
+use proto::limits::{API_BUFFER_BYTES, API_CONNECTIONS_MAX, API_HEADERS_MS, API_SILENCE_MS};
 use proto_session::{ServerTls, without_stall};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,10 +18,6 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// How long a connection may take to say anything.
-const SILENCE_LIMIT: Duration = Duration::from_secs(3);
-/// How long a request's headers may take to come, from when they could.
-const HEADERS_LIMIT: Duration = Duration::from_secs(10);
 /// How long to wait when no connection can be accepted, for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -53,7 +49,7 @@ pub(crate) async fn serve(listener: TcpListener, tls: Option<ServerTls>, router:
 async fn converse(socket: TcpStream, tls: Option<ServerTls>, router: Router) -> Result<(), String> {
     // Without it events only come later.
     let _ = socket.set_nodelay(true);
-    let spoke = timeout(SILENCE_LIMIT, socket.readable()).await;
+    let spoke = timeout(Duration::from_millis(API_SILENCE_MS), socket.readable()).await;
     spoke.map_err(|_| "it said nothing")?.map_err(|error| error.to_string())?;
     match tls {
         Some(tls) => {
@@ -69,7 +65,8 @@ async fn requests(
     router: Router,
 ) -> Result<(), String> {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADERS_LIMIT).max_buf_size(API_BUFFER_BYTES);
+    let limit = Duration::from_millis(API_HEADERS_MS);
+    http.timer(TokioTimer::new()).header_read_timeout(limit).max_buf_size(API_BUFFER_BYTES);
     let served = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).await;
     served.map_err(|error| error.to_string())
 }

@@ -3,63 +3,19 @@
 //! A record is written before S3 is asked for an upload and again before any part of it is granted. So whenever
 //! a coordinator dies, the next one finds every upload that holds parts, and removes it.
 
-use std::fmt;
-
 use bytes::Bytes;
 use proto::batch::Upload;
 use proto::failure::{Failure, FailureKind};
 use proto::job::JobId;
 use proto::limits::{JOURNAL_RECORD_BYTES_MAX, JOURNAL_RECORDS_MAX};
 use proto::listing::SourceObject;
-use proto::location::{Location, printable};
+use proto::location::Location;
 use proto_s3::{Error, S3, with_retries};
 use serde::{Deserialize, Serialize};
 
 use crate::abort::{abort, command_that_removes};
 use crate::create::{SLACK_S, unix_now};
-
-/// Where a coordinator keeps its state. No two coordinators may share one: each would remove the uploads of the
-/// other when it starts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StateLocation {
-    /// Bucket name.
-    pub bucket: String,
-    /// What the keys of all its objects begin with; usually ends in a slash.
-    pub prefix: String,
-}
-
-impl fmt::Display for StateLocation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "s3://{}/{}", self.bucket, printable(&self.prefix))
-    }
-}
-
-impl StateLocation {
-    /// What the keys of the records of open uploads begin with.
-    fn uploads(&self) -> String {
-        format!("{}uploads/", self.prefix)
-    }
-
-    /// What the keys of manifests written for jobs begin with.
-    fn manifests(&self) -> String {
-        format!("{}manifests/", self.prefix)
-    }
-
-    /// What the keys of reports begin with.
-    fn reports(&self) -> String {
-        format!("{}reports/", self.prefix)
-    }
-
-    /// Where the sources of a job go that come in the request.
-    pub(crate) fn manifest(&self, job: JobId) -> Location {
-        Location { bucket: self.bucket.clone(), key: format!("{}{job}.ndjson", self.manifests()) }
-    }
-
-    /// Where the report of a job goes.
-    pub(crate) fn report(&self, job: JobId) -> Location {
-        Location { bucket: self.bucket.clone(), key: format!("{}{job}.json", self.reports()) }
-    }
-}
+use crate::state::{Folder, StateLocation};
 
 /// The records of uploads below a [`StateLocation`].
 #[derive(Clone, Debug)]
@@ -102,30 +58,21 @@ impl Journal {
     /// When the records cannot be listed, or are too many to be a coordinator's. What cannot be done about a
     /// single record is a warning.
     pub async fn recover(&self) -> Result<Recovered, Failure> {
-        let StateLocation { bucket, .. } = &self.state;
-        let below = self.state.uploads();
         let mut recovered = Recovered::default();
         self.sweep(&mut recovered).await;
-        let (mut next, mut records) = (None, 0);
-        loop {
-            let page = with_retries(async || self.s3.list_page(0, bucket, &below, next.as_deref()).await);
-            let page = page.await.map_err(|error| self.unusable("read", error))?;
-            records += page.objects.len();
-            if records > JOURNAL_RECORDS_MAX {
-                let message = format!(
-                    "there are more than {JOURNAL_RECORDS_MAX} objects at s3://{bucket}/{}, where a coordinator keeps only a few: give it a place of its own",
-                    printable(&below)
-                );
-                return Err(Failure::new(FailureKind::BadRequest, message));
-            }
-            for object in page.objects {
-                self.recover_one(&object, &mut recovered).await;
-            }
-            next = page.next;
-            if next.is_none() {
-                return Ok(recovered);
-            }
+        let records = self.state.objects(&self.s3, Folder::Uploads, JOURNAL_RECORDS_MAX).await;
+        let records = records.map_err(|error| self.unusable("read", error))?;
+        if records.has_more {
+            let message = format!(
+                "there are more than {JOURNAL_RECORDS_MAX} objects at {}uploads/, where a coordinator keeps only a few: give it a place of its own",
+                self.state
+            );
+            return Err(Failure::new(FailureKind::BadRequest, message));
         }
+        for object in records.objects {
+            self.recover_one(&object, &mut recovered).await;
+        }
+        Ok(recovered)
     }
 
     /// Where all that a coordinator keeps is.
@@ -141,7 +88,8 @@ impl Journal {
                 format!("a manifest of a job that is over may be left below {}: {error}", self.state);
             recovered.warnings.push(warning);
         }
-        for folder in [self.state.manifests(), self.state.reports()] {
+        for folder in [Folder::Manifests, Folder::Reports] {
+            let folder = self.state.folder(folder);
             let open = with_retries(async || self.s3.list_uploads_below(&self.state.bucket, &folder).await);
             match open.await {
                 Ok(open) => {
@@ -157,7 +105,7 @@ impl Journal {
     }
 
     async fn sweep_manifests(&self) -> Result<(), Error> {
-        let (bucket, below) = (&self.state.bucket, self.state.manifests());
+        let (bucket, below) = (&self.state.bucket, self.state.folder(Folder::Manifests));
         let mut next = None;
         loop {
             let page =
@@ -262,19 +210,7 @@ impl Journal {
 
     /// The record that an object holds, or why it is none.
     async fn read(&self, object: &SourceObject) -> Result<Record, String> {
-        if object.size > JOURNAL_RECORD_BYTES_MAX {
-            return Err("it is too long".to_owned());
-        }
-        let text = with_retries(async || {
-            let etag = object.etag.to_string();
-            let mut fetched = self.s3.get(&self.state.bucket, &object.key, &etag, None).await?;
-            let mut text = Vec::new();
-            while let Some(bytes) = fetched.next().await? {
-                text.extend_from_slice(&bytes);
-            }
-            Ok(text)
-        });
-        let text = text.await.map_err(|error| error.to_string())?;
+        let text = self.state.read(&self.s3, object, JOURNAL_RECORD_BYTES_MAX).await?;
         let record: Record = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
         match self.record(record.job).key == *object.key {
             true => Ok(record),
@@ -283,7 +219,7 @@ impl Journal {
     }
 
     fn record(&self, job: JobId) -> Location {
-        Location { bucket: self.state.bucket.clone(), key: format!("{}{job}.json", self.state.uploads()) }
+        self.state.object(Folder::Uploads, job)
     }
 
     fn unusable(&self, what: &str, error: Error) -> Failure {

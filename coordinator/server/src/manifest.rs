@@ -19,8 +19,24 @@ use proto_s3::{Head, S3, with_retries};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
+use crate::state::StateLocation;
+
 /// What some editors put before the first line.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// What the lines of a manifest may name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowed<'a> {
+    /// Addresses of which each object's must begin with one; anything if there are none.
+    pub(crate) within: &'a [String],
+    /// What is the coordinator's own, of which nothing may be named.
+    pub(crate) state: Option<&'a StateLocation>,
+}
+
+/// Whether something at such an address is the coordinator's own.
+pub(crate) fn is_of(state: &StateLocation, bucket: &str, key: &str) -> bool {
+    bucket == state.bucket && key.starts_with(&state.prefix)
+}
 
 /// Why a line is none of a manifest.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,24 +47,31 @@ pub(crate) enum BadLine {
     Json(String),
     #[error(transparent)]
     Line(#[from] LineError),
+    #[error("{0} belongs to the coordinator, as all at {1} does: leave it out")]
+    State(Location, StateLocation),
 }
 
 impl BadLine {
     pub(crate) fn kind(&self) -> FailureKind {
         match self {
-            Self::Line(LineError::Outside(..)) => FailureKind::Denied,
+            Self::Line(LineError::Outside(..)) | Self::State(..) => FailureKind::Denied,
             _ => FailureKind::BadRequest,
         }
     }
 }
 
 /// The source object that a line names.
-pub(crate) fn named(line: &[u8], within: &[String]) -> Result<Named, BadLine> {
+pub(crate) fn named(line: &[u8], allowed: Allowed<'_>) -> Result<Named, BadLine> {
     if line.len() > MANIFEST_LINE_BYTES_MAX {
         return Err(BadLine::TooLong);
     }
     let line: ManifestLine = serde_json::from_slice(line).map_err(|error| BadLine::Json(in_line(&error)))?;
-    Ok(line.named(within)?)
+    let named = line.named(allowed.within)?;
+    let Location { bucket, key } = &named.location;
+    match allowed.state {
+        Some(state) if is_of(state, bucket, key) => Err(BadLine::State(named.location, state.clone())),
+        _ => Ok(named),
+    }
 }
 
 /// What is wrong with the JSON of one line. Which line of it does not matter, because it has only one.
@@ -92,13 +115,12 @@ impl Place {
     }
 }
 
-/// The next objects that a manifest, source number `index` of its job, names. Their addresses begin with one of
-/// `within`, if there are any.
+/// The next objects that a manifest, source number `index` of its job, names.
 pub(crate) async fn page(
     s3: &S3,
     index: u16,
     manifest: &Location,
-    within: &[String],
+    allowed: Allowed<'_>,
     from: Option<&str>,
 ) -> Result<Page, Failure> {
     let place = match from {
@@ -115,7 +137,7 @@ pub(crate) async fn page(
         return Ok(Page { objects: Vec::new(), buckets: Vec::new(), next: None });
     }
     let text = read(s3, manifest, &place).await?;
-    let (lines, next) = lines(manifest, within, place, &text)?;
+    let (lines, next) = lines(manifest, allowed, place, &text)?;
     // Before the lookups, which may take a while.
     drop(text);
     let (objects, buckets) = objects(s3, index, manifest, lines).await?;
@@ -149,7 +171,7 @@ fn unreadable(manifest: &Location, error: &proto_s3::Error) -> Failure {
 /// The lines of a page, each with its number, and where the next page begins.
 fn lines(
     manifest: &Location,
-    within: &[String],
+    allowed: Allowed<'_>,
     mut place: Place,
     mut text: &[u8],
 ) -> Result<(Vec<(u64, Named)>, Place), Failure> {
@@ -168,7 +190,7 @@ fn lines(
         if line.is_empty() {
             continue;
         }
-        let named = named(line, within).map_err(|bad| at(manifest, place.lines, bad.kind(), &bad))?;
+        let named = named(line, allowed).map_err(|bad| at(manifest, place.lines, bad.kind(), &bad))?;
         lookups += usize::from(told(&named).is_none());
         lines.push((place.lines, named));
     }

@@ -12,7 +12,8 @@ use crate::abort::abort;
 use crate::complete::complete;
 use crate::create::{Suspects, create, create_recorded};
 use crate::journal::Journal;
-use crate::manifest;
+use crate::manifest::{self, Allowed};
+use crate::state::StateLocation;
 
 /// Asks S3; gives the event that answers, and uploads that may be ours although nobody told.
 pub(crate) async fn ask(
@@ -23,7 +24,7 @@ pub(crate) async fn ask(
     let event = match question {
         Question::List { job, index, source, from } => {
             tracing::debug!(%job, %source, ?from, "listing");
-            let page = list_page(s3, index, &source, from.as_deref()).await;
+            let page = list_page(s3, index, &source, from.as_deref(), journal.map(Journal::state)).await;
             Event::Listed(job, index, page)
         }
         Question::Create(job, destination, no_overwrite) => {
@@ -40,17 +41,25 @@ pub(crate) async fn ask(
     (event, None)
 }
 
-/// Lists one page of a source, which is number `index` of its job.
+/// Lists one page of a source, which is number `index` of its job. Manifests must not name what is at `state`.
 ///
 /// # Errors
 /// When S3 refuses, a single object is not there, or a manifest has a bad line.
-pub async fn list_page(s3: &S3, index: u16, source: &Source, from: Option<&str>) -> Result<Page, Failure> {
+pub async fn list_page(
+    s3: &S3,
+    index: u16,
+    source: &Source,
+    from: Option<&str>,
+    state: Option<&StateLocation>,
+) -> Result<Page, Failure> {
     match source {
         Source::Prefix { bucket, prefix } => {
             Ok(with_retries(async || s3.list_page(index, bucket, prefix, from).await).await?)
         }
         Source::Object(location) => single(s3, index, location).await,
-        Source::Manifest { location, within } => manifest::page(s3, index, location, within, from).await,
+        Source::Manifest { location, within } => {
+            manifest::page(s3, index, location, Allowed { within, state }, from).await
+        }
     }
 }
 

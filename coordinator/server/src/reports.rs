@@ -1,9 +1,11 @@
 //! Reports of jobs that have ended: an object each in the coordinator's state, because those of many entries are too
 //! long to be remembered. The object is the answer to whoever asks for it.
 
+mod unwritten;
+
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use coordinator::machine::Archive;
 use proto::api::{JobReport, ReportEntry};
 use proto::failure::{Failure, FailureKind, S3ErrorKind};
@@ -17,11 +19,16 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use crate::handle::Gone;
-use crate::journal::StateLocation;
+use crate::state::{Folder, StateLocation};
 use crate::writer::Writer;
+
+pub(crate) use unwritten::Unwritten;
 
 /// What a report begins with: its job is the first thing in it.
 const HEAD: &[u8] = b"{\"job\":";
+/// What stands before its entries, which are the last thing in it. In none of its texts, whose quotes are escaped,
+/// and what else is called so is a number.
+const ENTRIES: &[u8] = b"\"entries\":[";
 /// What a report without entries ends in.
 const TAIL: &str = "]}";
 /// Entries are put into words until there are so many bytes of them.
@@ -70,6 +77,15 @@ pub struct ReportBody {
     attempts: Attempts,
 }
 
+/// The same up to its entries, without any.
+#[derive(Debug)]
+pub(crate) struct ReportHead {
+    report: ReportBody,
+    /// What has come and was not given out.
+    come: BytesMut,
+    is_over: bool,
+}
+
 impl Reports {
     pub(crate) fn new(s3: S3, state: StateLocation) -> Self {
         Self { s3, state, turns: Arc::new(Semaphore::new(REPORTS_AT_ONCE)) }
@@ -86,7 +102,8 @@ impl Reports {
 
     async fn write_down(&self, report: JobReport, archive: Option<Archive>) -> Result<(), Failure> {
         let id = report.job.id;
-        let mut writer = Writer::new(self.s3.clone(), self.state.report(id), id, "application/json");
+        let mut writer =
+            Writer::new(self.s3.clone(), self.state.object(Folder::Reports, id), id, "application/json");
         let text = serde_json::to_string(&report).expect("a report can be told in JSON");
         drop(report);
         let text = text.strip_suffix(TAIL).expect("its entries are the last, and there are none yet");
@@ -114,7 +131,7 @@ impl Reports {
 
     /// Begins to read the report of a job.
     pub(crate) async fn open(&self, id: JobId) -> Result<ReportBody, NoReport> {
-        let at = self.state.report(id);
+        let at = self.state.object(Folder::Reports, id);
         let unreadable = |error: Error| match error.kind() {
             S3ErrorKind::NoSuchKey => NoReport::Unknown,
             _ => NoReport::Unreadable(error.into()),
@@ -185,6 +202,11 @@ impl ReportBody {
         }
     }
 
+    /// The same without its entries.
+    pub(crate) fn without_entries(self) -> ReportHead {
+        ReportHead { report: self, come: BytesMut::new(), is_over: false }
+    }
+
     /// Asks for the rest of it, on a new connection.
     async fn go_on(&mut self, mut error: Error, before: &mut u64) -> Result<(), Failure> {
         loop {
@@ -199,6 +221,60 @@ impl ReportBody {
                 }
                 Err(again) => error = again,
             }
+        }
+    }
+}
+
+impl ReportHead {
+    /// The next bytes of it, or `None` when all have come.
+    ///
+    /// # Errors
+    /// When S3 keeps failing, or there are no entries where it ends.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let Some(bytes) = self.report.next().await? else {
+            let message = format!("{} is no whole report", self.report.at);
+            return Err(Failure::new(FailureKind::Internal, message));
+        };
+        self.come.extend_from_slice(&bytes);
+        let (bytes, is_over) = up_to_entries(&mut self.come);
+        self.is_over = is_over;
+        Ok(Some(bytes))
+    }
+}
+
+/// What can be given out of what has come of a report, and whether that is its end: there are the entries.
+fn up_to_entries(come: &mut BytesMut) -> (Bytes, bool) {
+    if let Some(at) = come.windows(ENTRIES.len()).position(|bytes| bytes == ENTRIES) {
+        come.truncate(at + ENTRIES.len());
+        come.extend_from_slice(TAIL.as_bytes());
+        return (come.split().freeze(), true);
+    }
+    // The last bytes may be some of those that stand before the entries.
+    let given = come.len().saturating_sub(ENTRIES.len() - 1);
+    (come.split_to(given).freeze(), false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_ends_before_its_entries_in_whatever_pieces_it_comes() {
+        let whole = br#"{"job":{"entries":1,"of":"\"entries\":["},"entries":[{"name":"a"},{"name":"b"}]}"#;
+        let without = br#"{"job":{"entries":1,"of":"\"entries\":["},"entries":[]}"#;
+        for piece in 1..=whole.len() {
+            let (mut come, mut told, mut is_over) = (BytesMut::new(), Vec::new(), false);
+            let mut pieces = whole.chunks(piece);
+            while !is_over {
+                come.extend_from_slice(pieces.next().unwrap());
+                let given;
+                (given, is_over) = up_to_entries(&mut come);
+                told.extend_from_slice(&given);
+            }
+            assert_eq!(told, without);
         }
     }
 }

@@ -83,8 +83,8 @@ impl std::fmt::Debug for CallbackTarget {
 pub struct Sight {
     /// The job, with its outcome when nothing of it is left to do.
     pub view: JobView,
-    /// What went wrong so far and was mended; only ever grows.
-    pub problems: Vec<Decision>,
+    /// What went wrong so far and was mended; only ever grows. Shared by all who watch.
+    pub problems: Arc<[Decision]>,
 }
 
 /// A job that has ended, as long as it is remembered.
@@ -106,6 +106,8 @@ pub(crate) struct Card {
     /// Who waits for it; none once it is settled.
     waiting: Option<oneshot::Sender<Outcome>>,
     watched: Option<watch::Sender<Sight>>,
+    /// How it ended, once it has.
+    kept: Option<Box<Kept>>,
 }
 
 /// An idempotency key, which is its owner's alone.
@@ -121,8 +123,8 @@ pub(crate) struct Roster {
     /// The same, the oldest first.
     keys_by_age: VecDeque<OwnKey>,
     unsettled: BTreeMap<Option<String>, usize>,
-    /// The last that ended first.
-    remembered: VecDeque<Kept>,
+    /// Those that have ended, the last first.
+    remembered: VecDeque<JobId>,
     submitted: u64,
 }
 
@@ -154,6 +156,7 @@ impl Roster {
             number: self.submitted,
             waiting: Some(waiting),
             watched: None,
+            kept: None,
         };
         self.cards.insert(*id, card);
     }
@@ -187,15 +190,19 @@ impl Roster {
     pub(crate) fn ended(&mut self, ended: Ended) {
         let Ended { view, explanation, timeline, requests, .. } = ended;
         // Never one that is not settled: whoever waits for it would not be told.
+        let is_over = |kept: &Kept| kept.view.outcome.is_some();
         while self.remembered.len() >= JOBS_REMEMBERED
-            && let Some(oldest) = self.remembered.iter().rposition(|kept| kept.view.outcome.is_some())
+            && let Some(oldest) = self.remembered.iter().rposition(|id| self.kept(*id).is_none_or(is_over))
             && let Some(oldest) = self.remembered.remove(oldest)
         {
-            self.forget(oldest.view.id);
+            self.forget(oldest);
         }
-        self.remembered.push_front(Kept { view, explanation, timeline, requests });
+        let Some(card) = self.cards.get_mut(&view.id) else { return };
+        self.remembered.push_front(view.id);
+        card.kept = Some(Box::new(Kept { view, explanation, timeline, requests }));
         let mut bars = 0;
-        for kept in &mut self.remembered {
+        for id in &self.remembered {
+            let Some(kept) = self.cards.get_mut(id).and_then(|card| card.kept.as_mut()) else { continue };
             bars += kept.timeline.bars.len();
             if bars > BARS_REMEMBERED {
                 let unshown = kept.timeline.unshown + kept.timeline.bars.len() as u64;
@@ -206,11 +213,11 @@ impl Roster {
 
     /// Notes that nothing of a job is left to do, and tells whoever waits for it or watches it.
     pub(crate) fn settle(&mut self, id: JobId, outcome: Outcome) {
-        if let Some(kept) = self.remembered.iter_mut().find(|kept| kept.view.id == id) {
+        let Some(card) = self.cards.get_mut(&id) else { return };
+        if let Some(kept) = &mut card.kept {
             kept.view = kept.view.clone().ended(outcome.clone());
         }
-        let sight = self.sight(id);
-        let Some(card) = self.cards.get_mut(&id) else { return };
+        let sight = card.kept.as_ref().map(|kept| kept.sight());
         if let (Some(watched), Some(sight)) = (card.watched.take(), sight) {
             watched.send_replace(sight);
         }
@@ -238,12 +245,7 @@ impl Roster {
 
     /// A job that has ended and is remembered.
     pub(crate) fn kept(&self, id: JobId) -> Option<&Kept> {
-        self.remembered.iter().find(|kept| kept.view.id == id)
-    }
-
-    /// A job that has ended, as it is seen.
-    fn sight(&self, id: JobId) -> Option<Sight> {
-        self.kept(id).map(|kept| Sight { view: kept.view.clone(), problems: problems(&kept.explanation) })
+        self.cards.get(&id)?.kept.as_deref()
     }
 
     /// Begins to watch a job, of which `now` is what is to be seen.
@@ -280,13 +282,22 @@ impl Roster {
         }
     }
 
-    /// Jobs submitted before the one of this number, the last first, each with its number.
-    pub(crate) fn before(&self, number: u64) -> impl Iterator<Item = (u64, JobId)> {
-        self.numbers.range(..number).rev().map(|(number, id)| (*number, *id))
+    /// Jobs submitted before this one, or all, the last first; `None` when it is forgotten.
+    pub(crate) fn before(&self, job: Option<JobId>) -> Option<impl Iterator<Item = JobId>> {
+        let number = match job {
+            Some(job) => self.cards.get(&job)?.number,
+            None => u64::MAX,
+        };
+        Some(self.numbers.range(..number).rev().map(|(_, id)| *id))
     }
 }
 
 impl Kept {
+    /// The job as it is seen.
+    fn sight(&self) -> Sight {
+        Sight { view: self.view.clone(), problems: problems(&self.explanation) }
+    }
+
     /// The report, without its entries.
     pub(crate) fn report(&self) -> JobReport {
         let report = report(self.view.clone(), self.explanation.clone(), self.requests);
@@ -305,7 +316,7 @@ pub(crate) fn report(job: JobView, explanation: Explanation, requests: RequestCo
 }
 
 /// The decisions that mended something.
-pub(crate) fn problems(explanation: &Explanation) -> Vec<Decision> {
+pub(crate) fn problems(explanation: &Explanation) -> Arc<[Decision]> {
     explanation.decisions.iter().filter(|decision| decision.what.is_problem()).cloned().collect()
 }
 
@@ -388,14 +399,14 @@ mod tests {
         let (sender, _receiver) = oneshot::channel();
         roster.add(&JobRequest { id, ..JobRequest::new(spec()) }, sender);
         let (ended, outcome) = ended(id);
-        let now = Sight { view: ended.view.clone(), problems: Vec::new() };
+        let now = Sight { view: ended.view.clone(), problems: Arc::default() };
         let mut watching = roster.watch(id, now);
         assert_eq!(roster.watched(), [id]);
         roster.ended(ended);
         roster.settle(id, outcome.clone());
         assert_eq!(watching.borrow_and_update().view.outcome, Some(outcome));
         assert!(roster.watched().is_empty());
-        let late = roster.sight(id).expect("it is remembered");
+        let late = roster.kept(id).expect("it is remembered").sight();
         assert!(roster.watch(id, late).borrow().view.outcome.is_some());
     }
 }

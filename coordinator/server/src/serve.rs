@@ -10,17 +10,20 @@ use std::time::Duration;
 use coordinator::machine::Settings;
 use proto::failure::Failure;
 use proto::limits::SESSION_QUEUE_MESSAGES;
+use proto::listing::SourceObject;
 use proto_s3::S3;
 use proto_session::{BindError, Caps, Listener, ServerTls, Tls};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::api::Api;
+use crate::api::{Api, target_of};
+use crate::callback::Records;
 use crate::handle::Coordinator;
-use crate::journal::{Journal, Recovered, StateLocation};
+use crate::journal::{Journal, Recovered};
 use crate::sessions::Sessions;
 use crate::spool::Spools;
+use crate::state::StateLocation;
 use crate::tokens::Tokens;
 use crate::{api, http};
 
@@ -129,8 +132,9 @@ pub async fn serve(
     let nodes = listener.local_addr().map_err(|error| BindError::Refused { addr: listen, error })?;
 
     let journal = Journal::new(s3.clone(), state.clone());
-    let recovered = tokio::select! {
-        recovered = journal.recover() => recovered.map_err(ServeError::State)?,
+    let records = Records::new(s3.clone(), state.clone());
+    let (recovered, owed) = tokio::select! {
+        recovered = recover(&journal, &records) => recovered.map_err(ServeError::State)?,
         () = &mut stop => return Ok(()),
     };
     let failed = |error: ractor::SpawnErr| ServeError::Failed(error.to_string());
@@ -143,6 +147,12 @@ pub async fn serve(
         let _ = closed.await;
     }));
     let tokens = tokens.map(Arc::new);
+    let target = {
+        let (tokens, key) = (tokens.clone(), callback_key.clone());
+        move |owner: Option<&str>, url: &str| target_of(owner, url, tokens.as_deref(), key.as_ref())
+    };
+    // What is not delivered when this ends stays for the next one.
+    let _telling = coordinator.callbacks().tell_left(owed, target);
     let spools = Spools::new(s3.clone(), state.clone());
     let callers = Api::new(coordinator.clone(), s3, spools, tokens.clone(), callback_key);
     ready(Ready { nodes, api, recovered });
@@ -169,6 +179,14 @@ pub async fn serve(
         listening.await;
     }
     ended
+}
+
+/// Mends what a coordinator before this one left, and finds the callbacks that it owed.
+async fn recover(journal: &Journal, records: &Records) -> Result<(Recovered, Vec<SourceObject>), Failure> {
+    let mut recovered = journal.recover().await?;
+    let (owed, warning) = records.left().await;
+    recovered.warnings.extend(warning);
+    Ok((recovered, owed))
 }
 
 async fn keep_fresh(tokens: Option<&Tokens>) {

@@ -2,7 +2,6 @@
 //! as a manifest like any other, so that a million of them are never held.
 
 use std::fmt::Display;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -10,15 +9,17 @@ use bytes::{Bytes, BytesMut};
 use proto::api::Submission;
 use proto::failure::{Failure, FailureKind};
 use proto::job::{JobId, JobSpec};
-use proto::limits::{GIB, MANIFEST_BYTES_MAX, MANIFEST_LINE_BYTES_MAX, SPOOL_SILENCE_MS, SPOOLS_MAX};
+use proto::limits::{
+    GIB, MANIFEST_BYTES_MAX, MANIFEST_LINE_BYTES_MAX, SPOOL_SILENCE_MS, SPOOLS_MAX, TOKEN_SPOOLS_MAX,
+};
 use proto::location::{Location, Source};
 use proto_s3::S3;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_stream::{Stream, StreamExt};
 
-use crate::journal::StateLocation;
-use crate::manifest::{BadLine, bare, in_line, named};
+use crate::manifest::{Allowed, BadLine, bare, in_line, is_of, named};
+use crate::state::{Folder, StateLocation};
+use crate::turns::{NoTurn, Turn, Turns};
 use crate::writer::Writer;
 
 /// Where the sources of submissions go that come in lines.
@@ -26,7 +27,7 @@ use crate::writer::Writer;
 pub struct Spools {
     s3: S3,
     state: StateLocation,
-    turns: Arc<Semaphore>,
+    turns: Turns,
 }
 
 /// A submission of which the sources are still to come.
@@ -37,7 +38,7 @@ pub struct Spool<B> {
     lines: Lines<B>,
     s3: S3,
     state: StateLocation,
-    _turn: OwnedSemaphorePermit,
+    _turn: Turn,
 }
 
 /// The sources of a submission, written down.
@@ -57,9 +58,9 @@ pub struct Spooled {
 /// Why a submission in lines was not taken.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SpoolError {
-    /// As many come already.
-    #[error("{SPOOLS_MAX} submissions with sources in lines are being read already: try again")]
-    Busy,
+    /// As many come already, or as many of the same token.
+    #[error("no more submissions with sources in lines are read at present: {0}: try again")]
+    Busy(#[from] NoTurn),
     /// One of its lines makes no sense.
     #[error("{0}")]
     Bad(String),
@@ -84,7 +85,7 @@ impl Spools {
     /// They go below the coordinator's state.
     #[must_use]
     pub fn new(s3: S3, state: StateLocation) -> Self {
-        Self { s3, state, turns: Arc::new(Semaphore::new(SPOOLS_MAX)) }
+        Self { s3, state, turns: Turns::new(SPOOLS_MAX, TOKEN_SPOOLS_MAX) }
     }
 
     /// Refuses a job that reads or writes what belongs to the coordinator: records, reports and manifests, some of
@@ -93,30 +94,39 @@ impl Spools {
     /// # Errors
     /// When it does.
     pub(crate) fn refuse_state(&self, spec: &JobSpec) -> Result<(), SpoolError> {
-        let StateLocation { bucket, prefix } = &self.state;
-        let is_ours = |at_bucket: &str, at: &str| at_bucket == bucket && at.starts_with(prefix);
+        let state = &self.state;
+        let is_ours = |at: &Location| is_of(state, &at.bucket, &at.key);
         let reads = |source: &Source| match source {
-            Source::Prefix { bucket, prefix } => is_ours(bucket, prefix),
-            Source::Object(at) | Source::Manifest { location: at, .. } => is_ours(&at.bucket, &at.key),
+            Source::Prefix { bucket, prefix } => is_of(state, bucket, prefix),
+            Source::Object(at) | Source::Manifest { location: at, .. } => is_ours(at),
         };
-        let destination = &spec.destination;
-        if is_ours(&destination.bucket, &destination.key) || spec.sources.iter().any(reads) {
-            let message = format!("{} belongs to the coordinator: choose another place", self.state);
+        if is_ours(&spec.destination) || spec.sources.iter().any(reads) {
+            let message = format!("{state} belongs to the coordinator: choose another place");
+            return Err(SpoolError::Forbidden(message));
+        }
+        let lies_below = |source: &&Source| match source {
+            Source::Prefix { bucket, prefix } => *bucket == state.bucket && state.prefix.starts_with(prefix),
+            Source::Object(_) | Source::Manifest { .. } => false,
+        };
+        if let Some(source) = spec.sources.iter().find(lies_below) {
+            let message = format!(
+                "the coordinator's state lies below {source}: name what is beside {state}, or have the coordinator keep its state elsewhere"
+            );
             return Err(SpoolError::Forbidden(message));
         }
         Ok(())
     }
 
-    /// Reads the first line of a request, which is the job without sources.
+    /// Reads the first line of a request of the token of this name, which is the job without sources.
     ///
     /// # Errors
     /// See [`SpoolError`].
-    pub async fn begin<B, E>(&self, body: B) -> Result<Spool<B>, SpoolError>
+    pub async fn begin<B, E>(&self, token: Option<&str>, body: B) -> Result<Spool<B>, SpoolError>
     where
         B: Stream<Item = Result<Bytes, E>> + Unpin,
         E: Display,
     {
-        let turn = self.turns.clone().try_acquire_owned().map_err(|_| SpoolError::Busy)?;
+        let turn = self.turns.take(token)?;
         let mut lines = Lines { body, come: BytesMut::new(), bytes: 0, count: 0, is_over: false };
         let Some(first) = lines.next().await? else {
             return Err(SpoolError::Bad("the request is empty: its first line is the job".to_owned()));
@@ -144,11 +154,12 @@ where
     /// # Errors
     /// See [`SpoolError`].
     pub async fn finish(mut self, job: JobId, within: &[String]) -> Result<Spooled, SpoolError> {
-        let location = self.state.manifest(job);
+        let location = self.state.object(Folder::Manifests, job);
         let mut writer = Writer::new(self.s3, location.clone(), job, "application/x-ndjson");
         let (mut digest, mut lines) = (Context::new(&SHA256), 0);
+        let allowed = Allowed { within, state: Some(&self.state) };
         while let Some(line) = self.lines.next().await? {
-            named(&line, within).map_err(|bad| refused(self.lines.count, &bad))?;
+            named(&line, allowed).map_err(|bad| refused(self.lines.count, &bad))?;
             lines += 1;
             for bytes in [&line[..], b"\n"] {
                 digest.update(bytes);

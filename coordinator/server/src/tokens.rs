@@ -5,11 +5,12 @@ mod pace;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use self::pace::Pace;
@@ -60,7 +61,7 @@ impl fmt::Debug for Token {
 #[derive(Debug)]
 pub struct Tokens {
     path: PathBuf,
-    now: RwLock<Read>,
+    now: watch::Sender<Read>,
     pace: Mutex<Pace>,
 }
 
@@ -79,13 +80,17 @@ impl Tokens {
     pub fn load(path: &Path) -> Result<Self, TokensError> {
         let text = file::read(path)?;
         let tokens = file::parse(path, &text)?;
-        Ok(Self { path: path.to_owned(), now: RwLock::new(Read { text, tokens }), pace: Mutex::default() })
+        Ok(Self {
+            path: path.to_owned(),
+            now: watch::Sender::new(Read { text, tokens }),
+            pace: Mutex::default(),
+        })
     }
 
     /// Whose secret this is. Takes as long whichever it is, and if it is none.
     pub(crate) fn find(&self, secret: &str) -> Option<Arc<Token>> {
         let digest = digest::digest(&digest::SHA256, secret.as_bytes());
-        let tokens = Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner).tokens);
+        let tokens = Arc::clone(&self.now.borrow().tokens);
         let mut found = None;
         for token in tokens.iter() {
             if verify_slices_are_equal(digest.as_ref(), &token.digest).is_ok() {
@@ -93,6 +98,18 @@ impl Tokens {
             }
         }
         found
+    }
+
+    /// The token of this name.
+    pub(crate) fn named(&self, name: &str) -> Option<Arc<Token>> {
+        self.now.borrow().tokens.iter().find(|token| token.name == name).cloned()
+    }
+
+    /// Waits until a token is no longer among them as it was: it is gone, or may do something else now.
+    pub(crate) async fn revoked(&self, token: &Token) {
+        let is_gone = |now: &Read| !now.tokens.iter().any(|other| **other == *token);
+        // Fails only when there are no tokens any more.
+        let _ = self.now.subscribe().wait_for(is_gone).await;
     }
 
     /// Counts a submission of a token; says how long to wait if there were too many.
@@ -126,12 +143,12 @@ impl Tokens {
     }
 
     fn renew(&self, text: String) -> Result<(), TokensError> {
-        if self.now.read().unwrap_or_else(PoisonError::into_inner).text == text {
+        if self.now.borrow().text == text {
             return Ok(());
         }
         let tokens = file::parse(&self.path, &text)?;
         tracing::info!(tokens = tokens.len(), "the tokens have changed");
-        *self.now.write().unwrap_or_else(PoisonError::into_inner) = Read { text, tokens };
+        self.now.send_replace(Read { text, tokens });
         Ok(())
     }
 }

@@ -13,6 +13,7 @@ use node::window::{Cost, Window};
 use proto::batch::{Assignment, AttemptId, Batch, Upload};
 use proto::failure::{Failure, FailureKind};
 use proto::part::{Effort, PartDone, PartFailed, PartReturned};
+use proto::plan::PartWork;
 use proto::report::{Report, Vitals};
 use proto::session::Order;
 use proto_s3::S3;
@@ -176,7 +177,7 @@ impl State {
             if self.is_draining {
                 // It was sent before the coordinator knew.
                 self.reporting.answers.push(never_begun(assignment.id));
-            } else if self.tally.hold(assignment.id, assignment.work.bytes) {
+            } else if self.tally.hold(assignment.id, bytes_to_move(&assignment.work)) {
                 self.window.queue(upload.clone(), assignment);
             }
         }
@@ -207,8 +208,12 @@ impl State {
     fn begin(&mut self, myself: &ActorRef<Message>) {
         while let Some((upload, assignment)) = self.window.begin() {
             let work = &assignment.work;
-            let buffer = self.pool.take(work.bytes, self.window.room_bytes());
             let mut cost = Cost::of(work);
+            let buffer = if work.copied().is_some() {
+                BytesMut::new()
+            } else {
+                self.pool.take(work.bytes, self.window.room_bytes())
+            };
             let excess = (buffer.capacity() as u64).saturating_sub(work.bytes);
             self.window.charge(excess);
             cost.bytes += excess;
@@ -329,6 +334,11 @@ impl State {
             throttled: self.requests.take_throttled(),
         }
     }
+}
+
+/// What a part counts as in what is moved and left. It must be what the coordinator takes it for.
+fn bytes_to_move(work: &PartWork) -> u64 {
+    if work.copied().is_some() { work.cost_bytes() } else { work.bytes }
 }
 
 /// The answer to an attempt that was dropped before it began.

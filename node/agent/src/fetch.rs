@@ -120,20 +120,26 @@ pub(crate) async fn check_whole(
     body: &Body,
     crc: Crc,
 ) -> Result<(), Failure> {
+    match agrees(stored_checksum(requests, meter, body).await?, crc) {
+        Some(false) => Err(damaged(body)),
+        Some(true) | None => Ok(()),
+    }
+}
+
+/// What S3 stores for the object, provided it is still the listed one.
+pub(crate) async fn stored_checksum(
+    requests: &Arc<Requests>,
+    meter: &Meter,
+    body: &Body,
+) -> Result<Option<StoredChecksum>, Failure> {
     let location = location(body);
     let head = with_retries(async || {
         let _permit = requests.admit(&body.bucket, RequestClass::Read).await;
         meter.heads();
         requests.heed(&body.bucket, RequestClass::Read, requests.s3.head(&location).await)
     });
-    let head = head.await.map_err(|error| give_up(body, Trouble::S3(error)))?;
-    if head.etag.to_string() != body.etag {
-        return Err(changed(body));
-    }
-    match agrees(head.stored, crc) {
-        Some(false) => Err(damaged(body)),
-        Some(true) | None => Ok(()),
-    }
+    let head = head.await.map_err(|error| failed(body, error))?;
+    if head.etag.to_string() == body.etag { Ok(head.stored) } else { Err(changed(body)) }
 }
 
 fn agrees(stored: Option<StoredChecksum>, crc: Crc) -> Option<bool> {
@@ -144,14 +150,19 @@ fn give_up(body: &Body, trouble: Trouble) -> Failure {
     match trouble {
         Trouble::Damaged => damaged(body),
         Trouble::Size => changed(body),
-        Trouble::S3(error) => match error.kind() {
-            S3ErrorKind::PreconditionFailed => changed(body),
-            S3ErrorKind::NoSuchKey => Failure::new(
-                FailureKind::SourceChanged,
-                format!("{} was deleted after it was listed: run the job again", location(body)),
-            ),
-            _ => error.into(),
-        },
+        Trouble::S3(error) => failed(body, error),
+    }
+}
+
+/// What it means for the job that a request for the object failed.
+pub(crate) fn failed(body: &Body, error: Error) -> Failure {
+    match error.kind() {
+        S3ErrorKind::PreconditionFailed => changed(body),
+        S3ErrorKind::NoSuchKey => Failure::new(
+            FailureKind::SourceChanged,
+            format!("{} was deleted after it was listed: run the job again", location(body)),
+        ),
+        _ => error.into(),
     }
 }
 

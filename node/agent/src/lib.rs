@@ -3,6 +3,7 @@
 
 mod actor;
 mod config;
+mod copy;
 mod fetch;
 mod handle;
 mod meter;

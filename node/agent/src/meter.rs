@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use proto::limits::COPY_COST_BYTES;
 use proto::part::Effort;
 use proto_s3::Progress;
 
@@ -14,9 +15,13 @@ pub(crate) struct Meter {
     fetched: AtomicU64,
     received: AtomicU64,
     upload: Mutex<Progress>,
+    copied: AtomicU64,
     gets: AtomicU32,
     heads: AtomicU32,
+    attributes: AtomicU32,
     uploads: AtomicU32,
+    copies: AtomicU32,
+    untold: AtomicU32,
 }
 
 impl Meter {
@@ -27,9 +32,13 @@ impl Meter {
             fetched: AtomicU64::new(0),
             received: AtomicU64::new(0),
             upload: Mutex::default(),
+            copied: AtomicU64::new(0),
             gets: AtomicU32::new(0),
             heads: AtomicU32::new(0),
+            attributes: AtomicU32::new(0),
             uploads: AtomicU32::new(0),
+            copies: AtomicU32::new(0),
+            untold: AtomicU32::new(0),
         }
     }
 
@@ -43,14 +52,38 @@ impl Meter {
         self.heads.fetch_add(1, Relaxed);
     }
 
+    /// Notes a GetObjectAttributes request.
+    pub(crate) fn attributes(&self) {
+        self.attributes.fetch_add(1, Relaxed);
+    }
+
+    /// Notes an UploadPartCopy request.
+    pub(crate) fn copies(&self) {
+        self.copies.fetch_add(1, Relaxed);
+    }
+
+    /// Notes bytes that S3 has copied.
+    pub(crate) fn copied(&self, bytes: u64) {
+        self.copied.fetch_add(bytes, Relaxed);
+    }
+
+    /// Notes that S3 did not tell the CRC of what it copied.
+    pub(crate) fn untold(&self) {
+        self.untold.fetch_add(1, Relaxed);
+    }
+
     /// What the attempt has taken so far.
     pub(crate) fn effort(&self) -> Effort {
         Effort {
             worked_ms: u32::try_from(self.began.elapsed().as_millis()).unwrap_or(u32::MAX),
             gets: self.gets.load(Relaxed),
             heads: self.heads.load(Relaxed),
+            attributes: self.attributes.load(Relaxed),
             uploads: self.uploads.load(Relaxed),
+            copies: self.copies.load(Relaxed),
+            copies_untold: self.untold.load(Relaxed),
             received_bytes: self.received.load(Relaxed),
+            copied_bytes: self.copied.load(Relaxed),
         }
     }
 
@@ -78,8 +111,13 @@ impl Meter {
         progress
     }
 
-    /// Bytes that are there, and bytes uploaded.
+    /// Bytes that are there, and bytes uploaded. Of a copy it is what one counts as, all at once when S3 has copied:
+    /// what is read for its CRC is no part of it.
     pub(crate) fn read(&self) -> (u64, u64) {
+        if self.copies.load(Relaxed) > 0 {
+            let moved = if self.copied.load(Relaxed) > 0 { COPY_COST_BYTES } else { 0 };
+            return (moved, moved);
+        }
         (self.fetched.load(Relaxed), self.current().bytes())
     }
 

@@ -1,4 +1,4 @@
-//! One attempt: fetch what a part is made of, put it together, upload it.
+//! One attempt: fetch what a part is made of, put it together, upload it. Or have S3 copy it.
 
 use std::sync::Arc;
 
@@ -14,17 +14,18 @@ use proto_s3::with_retries;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
+use crate::copy::copy;
 use crate::fetch::{Checked, check_whole, fetch};
 use crate::meter::Meter;
 use crate::requests::Requests;
 
-/// A part that was uploaded, and its bytes, whose buffer can be used again.
+/// A part that is in S3, and its bytes, whose buffer can be used again; none when S3 copied them.
 pub(crate) struct Made {
     pub(crate) done: PartDone,
     pub(crate) bytes: Bytes,
 }
 
-/// Makes and uploads one part; each of its requests waits for leave, and `meter` tells how far it has come.
+/// Makes and uploads one part, or has it copied; each of its requests waits for leave, and `meter` tells how far it has come.
 pub(crate) async fn make(
     requests: Arc<Requests>,
     meter: Arc<Meter>,
@@ -37,25 +38,39 @@ pub(crate) async fn make(
     let span = tracing::debug_span!(parent: None, "part", %job, part = part.0, attempt, bytes);
     proto_trace::descend(&span, assignment.trace);
     let made = async {
-        let (id, mut work) = (assignment.id, assignment.work);
-        for body in &mut work.bodies {
-            if !body.stored.is_compared(requests.s3.is_encrypted()) {
-                body.stored = StoredKind::None;
-            }
+        if assignment.work.copied().is_some() {
+            let done = copy(&requests, &meter, &upload, assignment).await?;
+            Ok(Made { done, bytes: Bytes::new() })
+        } else {
+            stream(&requests, &meter, &upload, assignment, buffer).await
         }
-        meter.fetched(work.literal_bytes());
-        let (mut assembler, regions) = Assembler::new(work, buffer).map_err(internal)?;
-        let bodies = assembler.bodies();
-        let checked = fetch_all(&requests, &meter, &bodies, regions, &mut assembler).await?;
-        let assembled = assembler.finish();
-        check_bodies(&requests, &meter, &bodies, &assembled, &checked).await?;
-        let etag = put(&requests, &meter, &upload, id.part, &assembled).await?;
-        let Assembled { bytes, crc, bodies } = assembled;
-        Ok(Made { done: PartDone { id, etag, crc, bodies, effort: meter.effort() }, bytes })
-    }
-    .instrument(span.clone())
-    .await;
+    };
+    let made = made.instrument(span.clone()).await;
     made.inspect_err(|failure| proto_trace::failed(&span, failure))
+}
+
+async fn stream(
+    requests: &Arc<Requests>,
+    meter: &Arc<Meter>,
+    upload: &Upload,
+    assignment: Assignment,
+    buffer: BytesMut,
+) -> Result<Made, Failure> {
+    let (id, mut work) = (assignment.id, assignment.work);
+    for body in &mut work.bodies {
+        if !body.stored.is_compared(requests.s3.is_encrypted()) {
+            body.stored = StoredKind::None;
+        }
+    }
+    meter.fetched(work.literal_bytes());
+    let (mut assembler, regions) = Assembler::new(work, buffer).map_err(internal)?;
+    let bodies = assembler.bodies();
+    let checked = fetch_all(requests, meter, &bodies, regions, &mut assembler).await?;
+    let assembled = assembler.finish();
+    check_bodies(requests, meter, &bodies, &assembled, &checked).await?;
+    let etag = put(requests, meter, upload, id.part, &assembled).await?;
+    let Assembled { bytes, crc, bodies } = assembled;
+    Ok(Made { done: PartDone { id, etag, crc, bodies, effort: meter.effort() }, bytes })
 }
 
 /// Fills all regions, as many at a time as may be; tells which bodies S3's stored checksum has already
@@ -129,14 +144,19 @@ async fn put(
         requests.heed(bucket, RequestClass::Write, answer)
     });
     sent.await.map_err(|error| match error.kind() {
-        S3ErrorKind::NoSuchUpload => Failure::new(
-            FailureKind::Destination,
-            format!("the upload to {} was removed by someone else while it was written", upload.destination),
-        ),
+        S3ErrorKind::NoSuchUpload => upload_is_gone(upload),
         _ => error.into(),
     })
 }
 
-fn internal(error: impl std::fmt::Display) -> Failure {
+pub(crate) fn upload_is_gone(upload: &Upload) -> Failure {
+    let destination = &upload.destination;
+    Failure::new(
+        FailureKind::Destination,
+        format!("the upload to {destination} was removed by someone else while it was written"),
+    )
+}
+
+pub(crate) fn internal(error: impl std::fmt::Display) -> Failure {
     Failure::new(FailureKind::Internal, error.to_string())
 }

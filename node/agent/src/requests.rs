@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use node::pace::Pacer;
 use proto::failure::S3ErrorKind;
+use proto::limits::COPIES_AT_ONCE;
 use proto::report::Throttled;
 use proto::requests::RequestClass;
 use proto::session::Pace;
 use proto_s3::{Error, S3};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// Longest wait before a pace is looked at again: it may have been raised meanwhile.
 const PACE_STALE_MS: u64 = 250;
@@ -20,6 +21,8 @@ pub(crate) struct Requests {
     pub(crate) s3: S3,
     started: Instant,
     pacer: Mutex<Pacer>,
+    /// Of copies, which move no bytes through the node.
+    copies: Semaphore,
     permits: Arc<Semaphore>,
     /// How many permits there are, those to be withdrawn not counted.
     level: AtomicUsize,
@@ -54,6 +57,7 @@ impl Requests {
             s3,
             started: Instant::now(),
             pacer: Mutex::default(),
+            copies: Semaphore::new(COPIES_AT_ONCE),
             permits: Arc::new(Semaphore::new(level)),
             level: AtomicUsize::new(level),
             surplus: AtomicUsize::new(0),
@@ -65,9 +69,7 @@ impl Requests {
     /// Waits for leave to send one request: first for its turn, so that one bucket's pace holds up no
     /// requests to others, then for a permit.
     pub(crate) async fn admit(self: &Arc<Self>, bucket: &str, class: RequestClass) -> Permit {
-        while let Err(wait_ms) = self.turn(bucket, class) {
-            tokio::time::sleep(Duration::from_millis(wait_ms.min(PACE_STALE_MS))).await;
-        }
+        self.turn(bucket, class).await;
         let permit = match Arc::clone(&self.permits).try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => {
@@ -78,8 +80,18 @@ impl Requests {
         Permit { requests: Arc::clone(self), permit: Some(permit) }
     }
 
-    fn turn(&self, bucket: &str, class: RequestClass) -> Result<(), u64> {
-        self.pacer().admit(bucket, class, self.now_ms())
+    /// Waits for leave to have S3 copy something into a bucket: for a turn as for any other write, but for none of the
+    /// permits of requests that move bytes.
+    pub(crate) async fn admit_copy(&self, bucket: &str) -> SemaphorePermit<'_> {
+        self.turn(bucket, RequestClass::Write).await;
+        self.copies.acquire().await.expect("it is never closed")
+    }
+
+    async fn turn(&self, bucket: &str, class: RequestClass) {
+        let ask = || self.pacer().admit(bucket, class, self.now_ms());
+        while let Err(wait_ms) = ask() {
+            tokio::time::sleep(Duration::from_millis(wait_ms.min(PACE_STALE_MS))).await;
+        }
     }
 
     /// Notes when S3 asked to slow down.
@@ -181,6 +193,20 @@ mod tests {
         drop(permits);
         let _permits = take(&requests, 6).await;
         assert!(is_full(&requests).await);
+    }
+
+    #[tokio::test]
+    async fn copies_have_permits_of_their_own() {
+        let requests = requests(1).await;
+        let _only = take(&requests, 1).await;
+        let mut copies = Vec::new();
+        for _ in 0..COPIES_AT_ONCE {
+            copies.push(requests.admit_copy("b").await);
+        }
+        let more = || timeout(Duration::from_millis(20), requests.admit_copy("b"));
+        assert!(more().await.is_err());
+        copies.pop();
+        assert!(more().await.is_ok());
     }
 
     #[tokio::test]

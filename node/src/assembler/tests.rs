@@ -20,11 +20,7 @@ fn body(rest: &[u8]) -> Body {
 }
 
 fn work(bodies: Vec<Body>, pieces: Vec<Piece>) -> PartWork {
-    let length = |piece: &Piece| match piece {
-        Piece::Literal { bytes, .. } => bytes.len() as u64,
-        Piece::Fetch { range, .. } => range.end - range.start,
-    };
-    PartWork { number: PartNumber(1), bytes: pieces.iter().map(length).sum(), bodies, pieces }
+    PartWork { number: PartNumber(1), bytes: pieces.iter().map(Piece::bytes).sum(), bodies, pieces }
 }
 
 fn literal(bytes: &[u8], slots: &[(u32, u32)]) -> Piece {
@@ -89,6 +85,17 @@ fn too_many_bytes_are_refused_and_damaged_ones_forgotten() {
 }
 
 #[test]
+fn a_region_that_keeps_nothing_hashes_all_the_same() {
+    let mut region = Region::hashed(0, 5..25);
+    region.push(b"damaged").expect("it fits");
+    assert_eq!(region.missing(), 12..25);
+    region.restart();
+    fill(&mut region, 7);
+    assert_eq!(region.crc(), Crc::of(&OBJECT[5..25]));
+    assert_eq!(region.push(b"x"), Err(AssembleError::TooMany));
+}
+
+#[test]
 fn contradictions_are_refused() {
     let fetch = |body, range| Piece::Fetch { body, range };
     for (what, pieces, size) in [
@@ -98,6 +105,8 @@ fn contradictions_are_refused() {
         ("slot of no body", vec![literal(b"abcd", &[(0, 1)])], 4),
         ("fetch of no body", vec![fetch(1, 0..4)], 4),
         ("empty fetch", vec![fetch(0, 4..4)], 0),
+        ("copy", vec![Piece::Copy { body: 0, range: 0..4 }], 4),
+        ("copy among others", vec![fetch(0, 0..4), Piece::Copy { body: 0, range: 0..4 }], 8),
         ("backward fetch", vec![fetch(0, Range { start: 4, end: 0 })], 0),
     ] {
         let work = PartWork { bytes: size, ..work_of(pieces) };

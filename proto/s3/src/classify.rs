@@ -54,6 +54,13 @@ fn by_code(operation: Operation, code: &str, refusal: &Refusal<'_>) -> Option<S3
         "PreconditionFailed" => PreconditionFailed,
         // It reaches further than its size was said to be.
         "InvalidRange" => PreconditionFailed,
+        // The same of a copy.
+        "InvalidArgument"
+            if operation == Operation::CopyPart
+                && refusal.message.is_some_and(|text| text.contains("not valid for source object")) =>
+        {
+            PreconditionFailed
+        }
         "ConditionalRequestConflict" => Conflict,
 
         // A body was damaged on the way, so sending it again may succeed; of a completed upload the
@@ -223,6 +230,14 @@ mod tests {
         let refusal = Refusal { status: 400, code: Some("InvalidRequest"), message, ..Refusal::default() };
         assert_eq!(classify(Operation::CompleteUpload, &refusal), Mismatch);
         assert_eq!(kind(Operation::CompleteUpload, 400, "InvalidRequest"), Refused);
+    }
+
+    #[test]
+    fn a_copy_beyond_the_end_is_of_an_object_that_changed() {
+        let message = Some("Range specified is not valid for source object of size: 5");
+        let refusal = Refusal { status: 400, code: Some("InvalidArgument"), message, ..Refusal::default() };
+        assert_eq!(classify(Operation::CopyPart, &refusal), PreconditionFailed);
+        assert_eq!(classify(Operation::UploadPart, &refusal), Refused);
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl S3 {
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_LIMIT).build())
             .identity_cache(IdentityCache::lazy().load_timeout(CREDENTIALS_LIMIT).build())
-            // Every body has its own watchdog here; the SDK's would cut slow completions.
+            // Every body has its own watchdog here; the SDK's would cut slow copies and completions.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             // Every byte is hashed once, by whoever needs its CRC; the SDK would do it again.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)

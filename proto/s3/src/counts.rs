@@ -15,6 +15,7 @@ pub(crate) struct Counts {
     attempts: [Attempts; Operation::COUNT],
     bytes_received: AtomicU64,
     bytes_sent: AtomicU64,
+    bytes_copied: AtomicU64,
     pub(crate) connections: Connections,
     /// Whoever counts all of this too.
     whole: Option<Arc<Self>>,
@@ -60,6 +61,10 @@ impl Counts {
         self.all().for_each(|counts| _ = counts.bytes_sent.fetch_add(bytes as u64, Relaxed));
     }
 
+    pub(crate) fn copied(&self, bytes: u64) {
+        self.all().for_each(|counts| _ = counts.bytes_copied.fetch_add(bytes, Relaxed));
+    }
+
     pub(crate) fn snapshot(&self) -> RequestCounts {
         let attempts = |operations: &[Operation]| {
             let sum = |count: fn(&Attempts) -> &AtomicU64| {
@@ -75,8 +80,10 @@ impl Counts {
             list: attempts(&[Operation::ListObjects]),
             head: attempts(&[Operation::HeadObject, Operation::HeadBucket]),
             get: attempts(&[Operation::GetObject]),
+            attributes: attempts(&[Operation::GetAttributes]),
             create: attempts(&[Operation::CreateUpload]),
             upload_part: attempts(&[Operation::UploadPart]),
+            copy: attempts(&[Operation::CopyPart]),
             complete: attempts(&[Operation::CompleteUpload]),
             abort: attempts(&[Operation::AbortUpload]),
             list_other: attempts(&[Operation::ListParts, Operation::ListUploads]),
@@ -85,6 +92,7 @@ impl Counts {
             connections_opened: self.connections.opened(),
             bytes_received: self.bytes_received.load(Relaxed),
             bytes_sent: self.bytes_sent.load(Relaxed),
+            bytes_copied: self.bytes_copied.load(Relaxed),
         }
     }
 }

@@ -28,6 +28,20 @@ pub(crate) fn url_decoded_key(encoded: &str) -> Option<String> {
     (1..=KEY_BYTES_MAX).contains(&key.len()).then_some(key)
 }
 
+/// The name of an object in the header that says what is to be copied: percent-encoded, or it would be cut at `?`,
+/// which begins a version, and `+` and `%` would be decoded.
+pub(crate) fn copy_source(bucket: &str, key: &str) -> String {
+    let mut header = format!("{bucket}/");
+    for byte in key.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            header.push(char::from(byte));
+        } else {
+            header += &format!("%{byte:02X}");
+        }
+    }
+    header
+}
+
 /// A CRC-32 as S3 writes checksums: base64 of its four bytes, the most significant first.
 pub(crate) fn crc32_to_base64(crc32: u32) -> String {
     BASE64_STANDARD.encode(crc32.to_be_bytes())
@@ -98,6 +112,18 @@ mod tests {
             assert_eq!(url_decoded_key(encoded), None, "{encoded}");
         }
         assert!(url_decoded_key(&"%41".repeat(1_024)).is_some());
+    }
+
+    #[test]
+    fn sources_of_copies_are_encoded() {
+        for (key, header) in [
+            ("a/b-c_d.e~f", "b/a/b-c_d.e~f"),
+            ("a b+c", "b/a%20b%2Bc"),
+            ("café?versionId=1", "b/caf%C3%A9%3FversionId%3D1"),
+            ("100%\n", "b/100%25%0A"),
+        ] {
+            assert_eq!(copy_source("b", key), header);
+        }
     }
 
     #[test]

@@ -6,10 +6,12 @@
 
 mod abort_upload;
 mod attempt;
+mod attributes;
 mod classify;
 mod complete_upload;
 mod connect;
 mod connections;
+mod copy_part;
 mod counts;
 mod create_upload;
 mod decode;
@@ -30,7 +32,9 @@ mod put_object;
 mod retries;
 mod upload_part;
 
+pub use attributes::PartCrcs;
 pub use connect::{ConnectError, Keys, Options, S3};
+pub use copy_part::Copied;
 pub use error::Error;
 pub use get::Fetched;
 pub use head::Head;

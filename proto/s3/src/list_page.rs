@@ -65,14 +65,11 @@ fn source_object(source: u16, object: &Object) -> Option<SourceObject> {
 }
 
 fn stored_kind(object: &Object) -> StoredKind {
-    let algorithms = object.checksum_algorithm();
-    if object.checksum_type() != Some(&ChecksumType::FullObject) {
-        StoredKind::None
-    } else if algorithms.contains(&ChecksumAlgorithm::Crc32) {
-        StoredKind::Crc32
-    } else if algorithms.contains(&ChecksumAlgorithm::Crc64Nvme) {
-        StoredKind::Crc64Nvme
-    } else {
-        StoredKind::None
+    let has = |algorithm| object.checksum_algorithm().contains(&algorithm);
+    match object.checksum_type() {
+        Some(ChecksumType::FullObject) if has(ChecksumAlgorithm::Crc32) => StoredKind::Crc32,
+        Some(ChecksumType::FullObject) if has(ChecksumAlgorithm::Crc64Nvme) => StoredKind::Crc64Nvme,
+        Some(ChecksumType::Composite) if has(ChecksumAlgorithm::Crc32) => StoredKind::Crc32OfParts,
+        _ => StoredKind::None,
     }
 }

@@ -10,13 +10,27 @@ use tracing::Instrument;
 
 use super::{Message, State, aside};
 use crate::reports::Reports;
-use crate::roster::report;
+use crate::roster::{JobRequest, report};
 use crate::spans;
 
 /// What is still to be told of a job that has ended.
 pub(super) struct Ending {
     report: JobReport,
     archive: Option<Archive>,
+}
+
+/// What was written for a job before it was submitted.
+pub(super) struct Written {
+    id: JobId,
+    manifest: Option<Location>,
+    has_record: bool,
+}
+
+impl Written {
+    pub(super) fn of(request: &JobRequest) -> Self {
+        let JobRequest { id, callback, manifest, .. } = request;
+        Self { id: *id, manifest: manifest.clone(), has_record: callback.is_some() }
+    }
 }
 
 impl State {
@@ -40,6 +54,9 @@ impl State {
         let report = JobReport { skipped: std::mem::take(&mut ended.skipped), ..report };
         // Before it is remembered, which it is without its entries.
         let archive = ended.archive.take().filter(|_| self.reports.is_some());
+        if self.reports.is_some() {
+            self.unwritten.add(&report, archive.as_ref());
+        }
         self.ending.insert(id, Box::new(Ending { report, archive }));
         self.roster.ended(ended);
         // The record of an upload that could not be removed stays: the next coordinator tries again.
@@ -81,11 +98,10 @@ impl State {
             self.discard(manifest, myself);
         }
         if let Some(target) = callback {
-            let told = self.callbacks.clone().deliver(report.job.clone(), target);
+            let told = self.callbacks.clone().tell(report.job.clone(), target);
             self.errand(myself, told, None);
         }
         if let Some(reports) = self.reports.clone() {
-            self.reporting.insert(id);
             let written = async move { reports.write(report, archive).await };
             self.errand(myself, written, Some(Message::ReportDone(id)));
         }
@@ -94,15 +110,27 @@ impl State {
     /// Whether there is yet to be a report of a job.
     pub(crate) fn owes_report(&self, id: JobId) -> bool {
         let is_over = self.machine.job(id).is_none() && !self.ending.contains_key(&id);
-        !is_over || self.reporting.contains(&id)
+        !is_over || self.unwritten.contains(id)
     }
 
     pub(crate) fn reports(&self) -> Option<Reports> {
         self.reports.clone()
     }
 
+    /// Removes what was written for a job that proved to be none.
+    pub(super) fn undo(&mut self, written: Written, myself: &ActorRef<Message>) {
+        let Written { id, manifest, has_record } = written;
+        if let Some(manifest) = manifest {
+            self.discard(manifest, myself);
+        }
+        if has_record {
+            let callbacks = self.callbacks.clone();
+            self.errand(myself, async move { callbacks.forget(id).await }, None);
+        }
+    }
+
     /// Removes a manifest that was written for a job.
-    pub(super) fn discard(&mut self, manifest: Location, myself: &ActorRef<Message>) {
+    fn discard(&mut self, manifest: Location, myself: &ActorRef<Message>) {
         let s3 = self.s3.clone();
         let discarded = async move {
             if let Err(error) = with_retries(async || s3.delete(&manifest).await).await {

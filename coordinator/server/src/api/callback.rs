@@ -7,6 +7,7 @@ use proto::api::ProblemCode;
 use super::caller::{Caller, check_within};
 use super::problem::Problem;
 use crate::roster::CallbackTarget;
+use crate::tokens::Tokens;
 
 /// The callback at `url`, if the caller may have it called; `key` signs those of callers without tokens.
 pub(crate) fn target(caller: &Caller, url: &str, key: Option<&Arc<[u8]>>) -> Result<CallbackTarget, Problem> {
@@ -28,6 +29,20 @@ pub(crate) fn target(caller: &Caller, url: &str, key: Option<&Arc<[u8]>>) -> Res
     };
     let target = CallbackTarget::new(url.to_owned(), Arc::clone(key));
     target.map_err(|failure| Problem::bad_job(failure.message))
+}
+
+/// The same for a job that was submitted before, by the name of the token it belongs to.
+pub(crate) fn target_of(
+    owner: Option<&str>,
+    url: &str,
+    tokens: Option<&Tokens>,
+    key: Option<&Arc<[u8]>>,
+) -> Option<CallbackTarget> {
+    let caller = match owner {
+        None => Caller(None),
+        Some(name) => Caller(Some(tokens?.named(name)?)),
+    };
+    target(&caller, url, key).ok()
 }
 
 /// Refuses an address that some client may read otherwise than the prefix it is compared with: dots that lead

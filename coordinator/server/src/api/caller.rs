@@ -27,6 +27,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 }
 
 impl Caller {
+    /// The name of their token.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.0.as_ref().map(|token| &*token.name)
+    }
+
     /// Whether they see all jobs, and may have nodes leave.
     pub(crate) fn is_operator(&self) -> bool {
         self.0.as_ref().is_none_or(|token| token.is_operator)

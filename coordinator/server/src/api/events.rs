@@ -6,25 +6,24 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream::unfold;
+use futures_util::stream::{StreamExt, unfold};
 use proto::api::{JobEvent, ProblemCode};
 use proto::job::Progress;
-use proto::limits::WATCHERS_MAX;
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 
 use super::Api;
 use super::caller::Caller;
 use super::extract::Named;
 use super::problem::Problem;
 use crate::roster::Sight;
+use crate::turns::Turn;
 
 /// How often something is sent when there is nothing to tell, so that nobody between takes the connection for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -51,21 +50,21 @@ pub(crate) async fn events(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let told = last_told(&headers)?;
-    let permit = Arc::clone(&api.watchers).try_acquire_owned().map_err(|_| {
-        let detail =
-            format!("{WATCHERS_MAX} jobs are watched already, and no more can be: ask for the job itself");
+    let turn = api.watchers.take(caller.token()).map_err(|full| {
+        let detail = format!("no more jobs can be watched at present: {full}: ask for the job itself");
         Problem::new(ProblemCode::Busy, detail)
     })?;
     api.job(&caller, id).await?;
     let watching = api.coordinator.watch(id).await?;
     let mut watching = watching.ok_or_else(|| Problem::no_job(id))?;
     watching.mark_changed();
-    let teller =
-        Teller { watching, told, shown: None, queue: VecDeque::new(), is_over: false, _permit: permit };
+    let teller = Teller { watching, told, shown: None, queue: VecDeque::new(), is_over: false, _turn: turn };
     let stream = unfold(teller, |mut teller| async {
         let event = teller.next().await?;
         Some((Ok::<_, Infallible>(event), teller))
     });
+    // Whoever was let in for as long as a job goes on must not see it when they would no longer be.
+    let stream = stream.take_until(api.revoked(caller));
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
@@ -83,7 +82,7 @@ struct Teller {
     shown: Option<Progress>,
     queue: VecDeque<Event>,
     is_over: bool,
-    _permit: OwnedSemaphorePermit,
+    _turn: Turn,
 }
 
 impl Teller {
@@ -104,9 +103,9 @@ impl Teller {
         let Sight { view, problems } = self.watching.borrow_and_update().clone();
         // An id that was never given out must not keep problems back.
         self.told = self.told.min(problems.len());
-        for problem in problems.into_iter().skip(self.told) {
+        for problem in problems.iter().skip(self.told) {
             self.told += 1;
-            self.tell(&JobEvent::Problem(problem));
+            self.tell(&JobEvent::Problem(problem.clone()));
         }
         if self.shown != Some(view.progress) {
             self.shown = Some(view.progress);

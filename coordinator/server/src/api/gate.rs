@@ -8,14 +8,15 @@ use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use proto::api::ProblemCode;
+use proto::limits::API_ANSWER_MS;
 
 use super::Api;
 use super::caller::Caller;
 use super::problem::Problem;
 use crate::tokens::{Token, Tokens};
 
-/// How long an answer may take: a coordinator that sorts a million names answers late.
-pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// How long an answer may take.
+pub(crate) const ANSWER_LIMIT: Duration = Duration::from_millis(API_ANSWER_MS);
 
 /// Gives up on a request that takes too long.
 pub(crate) async fn in_time(request: Request, next: Next) -> Response {

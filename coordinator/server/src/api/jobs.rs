@@ -9,8 +9,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use proto::api::{JobAnswer, JobsPage, ProblemCode};
 use proto::failure::S3ErrorKind;
-use proto::job::Outcome;
-use proto::limits::{PAGE_JOBS_DEFAULT, PAGE_JOBS_MAX, URL_SECONDS_MAX};
+use proto::job::{JobId, Outcome};
+use proto::limits::{API_CANCEL_MS, PAGE_JOBS_DEFAULT, PAGE_JOBS_MAX, URL_SECONDS_MAX};
 use proto::view::{JobState, JobView};
 use proto_s3::with_retries;
 use serde::Deserialize;
@@ -20,9 +20,6 @@ use super::Api;
 use super::caller::Caller;
 use super::extract::{Asked, Named};
 use super::problem::Problem;
-
-/// How long a cancelled job is waited for: less than an answer may take.
-const CANCEL_LIMIT: Duration = Duration::from_secs(25);
 
 /// Which jobs.
 #[derive(Deserialize, IntoParams)]
@@ -74,17 +71,26 @@ pub(crate) async fn list(
     if !(1..=PAGE_JOBS_MAX).contains(&limit) {
         return Err(Problem::bad_request(format!("`limit` is from 1 to {PAGE_JOBS_MAX}, not {limit}")));
     }
-    let number = after.map(|after| after.parse::<u64>()).transpose().map_err(|_| {
+    // The last job of a page, and no number of it, which would tell how many others submit.
+    let after = after.map(|after| after.parse::<JobId>()).transpose().map_err(|_| {
         Problem::bad_request("`after` is the `next` of the page before, as it was given, and this is none")
     })?;
+    let is_gone =
+        || Problem::not_found("the page that `after` follows is forgotten: begin anew, without `after`");
+    if let Some(id) = after {
+        // Where others' jobs stand is nobody's business either.
+        let job = api.coordinator.job(id).await?;
+        job.filter(|job| caller.may_see(job)).ok_or_else(is_gone)?;
+    }
     let wanted = move |job: &JobView| {
         state.is_none_or(|state| job.state == state)
             && (owner.is_none() || job.owner == owner)
             && caller.may_see(job)
     };
-    let page = api.coordinator.jobs_before(number.unwrap_or(u64::MAX), limit, wanted).await;
-    let (jobs, next) = page?;
-    Ok(Json(JobsPage { jobs, next: next.map(|next| next.to_string()) }))
+    let page = api.coordinator.jobs_before(after, limit, wanted).await?;
+    let (jobs, are_more) = page.ok_or_else(is_gone)?;
+    let next = jobs.last().filter(|_| are_more).map(|last| last.id.to_string());
+    Ok(Json(JobsPage { jobs, next }))
 }
 
 /// One job.
@@ -164,8 +170,9 @@ pub(crate) async fn cancel(
     api.coordinator.cancel(id);
     let watching = api.coordinator.watch(id).await?;
     let mut watching = watching.ok_or_else(|| Problem::no_job(id))?;
+    let limit = Duration::from_millis(API_CANCEL_MS);
     let ended = watching.wait_for(|sight| sight.view.outcome.is_some());
-    let has_ended = matches!(tokio::time::timeout(CANCEL_LIMIT, ended).await, Ok(Ok(_)));
+    let has_ended = matches!(tokio::time::timeout(limit, ended).await, Ok(Ok(_)));
     let status = if has_ended { StatusCode::OK } else { StatusCode::ACCEPTED };
     let view = watching.borrow().view.clone();
     Ok((status, Json(view)))

@@ -6,6 +6,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use axum::extract::Request;
 use proto::api::{ProblemCode, Submitted};
 use proto::job::{JobId, JobSpec};
+use proto::limits::{SPOOL_FIRST_LINE_MS, SPOOL_LINES_MS};
 use proto::location::Source;
 use tokio::time::timeout;
 
@@ -19,9 +20,9 @@ use crate::spool::SpoolError;
 /// Time after which a request may be sent again that was one too many.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
-/// How long the first line may take to come, and then all others: whoever trickles must not keep others out.
-const FIRST_LINE_LIMIT: Duration = Duration::from_secs(10);
-const LINES_LIMIT: Duration = Duration::from_secs(1_800);
+/// How long the first line may take to come, and then all others.
+const FIRST_LINE_LIMIT: Duration = Duration::from_millis(SPOOL_FIRST_LINE_MS);
+const LINES_LIMIT: Duration = Duration::from_millis(SPOOL_LINES_MS);
 
 fn late(what: &str, limit: Duration) -> Problem {
     let detail = format!(
@@ -34,7 +35,7 @@ fn late(what: &str, limit: Duration) -> Problem {
 /// Takes in a job whose first line is the job, and each further one the name of an object.
 pub(super) async fn as_lines(api: &Api, caller: &Caller, request: Request) -> Result<Submitted, Problem> {
     let trace = trace(request.headers());
-    let first = api.spools.begin(request.into_body().into_data_stream());
+    let first = api.spools.begin(caller.token(), request.into_body().into_data_stream());
     let spool = timeout(FIRST_LINE_LIMIT, first).await.map_err(|_| late("the job", FIRST_LINE_LIMIT))??;
     let spec = spool.submission.spec().map_err(|error| Problem::bad_job(error.to_string()))?;
     // Before all the lines are read: whoever may not write there need not send them.
@@ -68,7 +69,7 @@ fn both(job: &Fingerprint, lines: &Fingerprint) -> Fingerprint {
 impl From<SpoolError> for Problem {
     fn from(error: SpoolError) -> Self {
         let code = match &error {
-            SpoolError::Busy => ProblemCode::Busy,
+            SpoolError::Busy(_) => ProblemCode::Busy,
             SpoolError::Bad(_) => ProblemCode::BadJob,
             SpoolError::Forbidden(_) => ProblemCode::Forbidden,
             SpoolError::TooLarge => ProblemCode::TooLarge,
@@ -76,6 +77,6 @@ impl From<SpoolError> for Problem {
             SpoolError::State(_) => ProblemCode::Unavailable,
         };
         let problem = Self::new(code, error.to_string());
-        if error == SpoolError::Busy { problem.retry_after(TRY_AGAIN) } else { problem }
+        if code == ProblemCode::Busy { problem.retry_after(TRY_AGAIN) } else { problem }
     }
 }

@@ -76,6 +76,9 @@ impl From<Refusal> for Problem {
                     "this token may have {most} jobs that have not ended at a time, and has: wait for one to end"
                 ),
             ),
+            Refusal::Unrecorded(failure) => Self::unavailable(format!(
+                "the callback cannot be recorded, so the job is not taken: {failure}"
+            )),
             Refusal::Mismatch(id) => Self::new(
                 ProblemCode::IdempotencyMismatch,
                 format!(

@@ -67,7 +67,7 @@ pub(crate) async fn report(
             if !caller.may_see(&body.job) {
                 return Err(Problem::no_job(id));
             }
-            Ok(as_it_comes(body))
+            Ok(if entries == Some(false) { without_entries(body) } else { as_it_comes(body) })
         }
     }
 }
@@ -93,6 +93,16 @@ fn as_it_comes(report: ReportBody) -> Response {
         (header::CONTENT_LENGTH, HeaderValue::from(bytes)),
     ];
     (headers, Body::from_stream(pieces)).into_response()
+}
+
+/// Likewise.
+fn without_entries(report: ReportBody) -> Response {
+    let pieces = unfold(report.without_entries(), |mut head| async {
+        let piece = head.next().await.transpose()?;
+        Some((piece, head))
+    });
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], Body::from_stream(pieces))
+        .into_response()
 }
 
 /// Each attempt as a bar in its node's row.

@@ -10,7 +10,7 @@ use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use proto::api::{ProblemCode, Submission, Submitted};
 use proto::job::{JobSpec, Trace};
-use proto::limits::{API_BODY_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX};
+use proto::limits::{API_BODY_BYTES_MAX, API_BODY_MS, IDEMPOTENCY_KEY_CHARS_MAX};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
@@ -20,9 +20,6 @@ use super::lines::as_lines;
 use super::problem::Problem;
 use super::{Api, callback};
 use crate::roster::{Fingerprint, JobRequest};
-
-/// How long the body of a request may take to come.
-const BODY_LIMIT: Duration = Duration::from_secs(10);
 
 /// Takes a job in: 202 if it is new, 200 if it was submitted before under the same idempotency key.
 ///
@@ -146,9 +143,10 @@ fn room(api: &Api, headers: &HeaderMap) -> Result<OwnedSemaphorePermit, Problem>
 }
 
 async fn body(request: Request) -> Result<Bytes, Problem> {
-    let body = timeout(BODY_LIMIT, Bytes::from_request(request, &())).await;
+    let limit = Duration::from_millis(API_BODY_MS);
+    let body = timeout(limit, Bytes::from_request(request, &())).await;
     let body = body.map_err(|_| {
-        let detail = format!("the body did not come within {} s", BODY_LIMIT.as_secs());
+        let detail = format!("the body did not come within {} s", limit.as_secs());
         Problem::new(ProblemCode::Timeout, detail)
     })?;
     body.map_err(|refused| match refused.status() {

@@ -72,7 +72,7 @@ fn header<'a>(head: &'a str, name: &str) -> &'a str {
 
 fn callbacks(first_wait: Duration) -> (Callbacks, watch::Sender<bool>) {
     let (stop, stopping) = watch::channel(false);
-    (Callbacks { first_wait, ..Callbacks::new(stopping) }, stop)
+    (Callbacks { first_wait, ..Callbacks::new(None, stopping) }, stop)
 }
 
 fn target(address: SocketAddr) -> CallbackTarget {
@@ -198,6 +198,29 @@ fn there_is_no_callback_to_what_is_no_address() {
     assert!(CallbackTarget::new("https://example.com:8443/done?for=us".into(), KEY.into()).is_ok());
 }
 
+/// Ten hosts are few: a caller may have as many.
+#[tokio::test]
+async fn many_who_never_answer_hold_up_nobody_else() {
+    let (callbacks, _stop) = callbacks(Duration::from_millis(1));
+    let (mut waiting, mut begun) = (JoinSet::new(), Vec::new());
+    for _ in 0..10 {
+        let (silent, got) = receiver(&[Answer::Never]).await;
+        for _ in 0..CALLBACKS_AT_ONCE_PER_HOST {
+            waiting.spawn(callbacks.clone().deliver(job(), target(silent)));
+        }
+        begun.push(got);
+    }
+    for got in &mut begun {
+        for _ in 0..CALLBACKS_AT_ONCE_PER_HOST {
+            got.recv().await.unwrap();
+        }
+    }
+    let (address, mut got) = receiver(&[TAKEN]).await;
+    assert!(callbacks.deliver(job(), target(address)).await);
+    got.recv().await.unwrap();
+    waiting.shutdown().await;
+}
+
 /// A receiver that keeps all of its turns must not have callbacks wait for ever.
 #[tokio::test]
 async fn what_waits_too_long_is_given_up() {
@@ -215,9 +238,9 @@ async fn only_so_many_wait() {
     let (callbacks, _stop) = callbacks(Duration::from_secs(1));
     let room = Arc::clone(&callbacks.room);
     let all = room.acquire_many(CALLBACKS_PENDING_MAX as u32).await.expect("it is never closed");
-    callbacks.clone().deliver(job(), target(address)).await;
-    assert!(got.try_recv().is_err(), "it is given up at once");
+    callbacks.clone().tell(job(), target(address)).await;
+    assert!(got.try_recv().is_err(), "it is left to the next coordinator");
     drop(all);
-    callbacks.deliver(job(), target(address)).await;
+    callbacks.tell(job(), target(address)).await;
     assert!(got.recv().await.is_some());
 }

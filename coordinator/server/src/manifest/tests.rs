@@ -2,6 +2,8 @@
 
 use super::*;
 
+const ANYTHING: Allowed<'_> = Allowed { within: &[], state: None };
+
 fn manifest() -> Location {
     Location { bucket: "lists".into(), key: "m".into() }
 }
@@ -30,7 +32,7 @@ fn places_come_back() {
 #[test]
 fn editors_may_leave_their_traces() {
     let text = format!("\u{feff}{}\r\n\n  \n{}", line("a").trim(), line("b").trim());
-    let (lines, next) = lines(&manifest(), &[], place(text.len()), text.as_bytes()).unwrap();
+    let (lines, next) = lines(&manifest(), ANYTHING, place(text.len()), text.as_bytes()).unwrap();
     assert_eq!(keys(&lines), [(1, "a"), (4, "b")]);
     assert_eq!((next.at, next.lines), (text.len() as u64, 4));
 }
@@ -39,7 +41,8 @@ fn editors_may_leave_their_traces() {
 fn a_line_cut_off_by_the_page_is_read_with_the_next() {
     let text = format!("{}{}", line("a"), line("b"));
     let whole = line("a").len();
-    let (lines, next) = lines(&manifest(), &[], place(text.len()), &text.as_bytes()[..whole + 5]).unwrap();
+    let (lines, next) =
+        lines(&manifest(), ANYTHING, place(text.len()), &text.as_bytes()[..whole + 5]).unwrap();
     assert_eq!(keys(&lines), [(1, "a")]);
     assert_eq!((next.at, next.lines), (whole as u64, 1));
 }
@@ -47,7 +50,7 @@ fn a_line_cut_off_by_the_page_is_read_with_the_next() {
 #[test]
 fn a_page_ends_after_so_many_lookups() {
     let text: String = (0..2_000).map(|number| line(&format!("{number}"))).collect();
-    let (lines, next) = lines(&manifest(), &[], place(text.len()), text.as_bytes()).unwrap();
+    let (lines, next) = lines(&manifest(), ANYTHING, place(text.len()), text.as_bytes()).unwrap();
     assert_eq!((lines.len(), next.lines), (MANIFEST_LOOKUPS_PER_PAGE, MANIFEST_LOOKUPS_PER_PAGE as u64));
 }
 
@@ -60,14 +63,17 @@ fn bad_lines_are_named() {
         ("{\"bucket\":\"photos\",\"key\":\"a\",\"size\":-1}", FailureKind::BadRequest, "invalid value"),
         ("{\"bucket\":\"photos\",\"key\":\"\"}", FailureKind::BadRequest, "names no object"),
         ("{\"bucket\":\"music\",\"key\":\"a\"}", FailureKind::Denied, "s3://music/a may not be read"),
+        ("{\"bucket\":\"photos\",\"key\":\"state/a\"}", FailureKind::Denied, "belongs to the coordinator"),
         ("s3://photos/a", FailureKind::BadRequest, "at column 1"),
         (&long, FailureKind::BadRequest, "longer than 65536 bytes"),
     ] {
         let text = format!("{}{bad}", line("a"));
         let within = ["s3://photos/".to_owned()];
+        let state = StateLocation { bucket: "photos".into(), prefix: "state/".into() };
+        let allowed = Allowed { within: &within, state: Some(&state) };
         // Whether or not it is known where the line ends.
         for bytes in [text.len(), text.len() + usize::from(bad == long)] {
-            let failure = lines(&manifest(), &within, place(bytes), text.as_bytes()).unwrap_err();
+            let failure = lines(&manifest(), allowed, place(bytes), text.as_bytes()).unwrap_err();
             assert_eq!(failure.kind, kind, "{failure}");
             assert!(failure.message.starts_with("line 2 of the manifest s3://lists/m: "), "{failure}");
             assert!(failure.message.contains(words), "{failure}");

@@ -8,14 +8,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
-use proto::limits::{SUBMISSIONS_PER_MINUTE_DEFAULT, TOKEN_JOBS_DEFAULT, TOKENS_FILE_BYTES_MAX, TOKENS_MAX};
+use proto::limits::{
+    SUBMISSIONS_PER_MINUTE_DEFAULT, TOKEN_JOBS_DEFAULT, TOKEN_NAME_CHARS_MAX, TOKENS_FILE_BYTES_MAX,
+    TOKENS_MAX,
+};
 use proto::location::{parse_source, printable};
 use serde::{Deserialize, Serialize};
 
 use super::{Token, TokensError};
-
-/// Longest name of a token, in characters.
-const NAME_CHARS_MAX: usize = 64;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -80,8 +80,8 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Arc<[Arc<Token>]>, Tokens
 impl Entry {
     fn token(self) -> Result<Token, String> {
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '@');
-        if !(1..=NAME_CHARS_MAX).contains(&self.name.len()) || !self.name.chars().all(legal) {
-            return Err(format!("a name has 1 to {NAME_CHARS_MAX} letters, digits and - _ . @"));
+        if !(1..=TOKEN_NAME_CHARS_MAX).contains(&self.name.len()) || !self.name.chars().all(legal) {
+            return Err(format!("a name has 1 to {TOKEN_NAME_CHARS_MAX} letters, digits and - _ . @"));
         }
         let submissions_per_minute = self.submissions_per_minute.unwrap_or(SUBMISSIONS_PER_MINUTE_DEFAULT);
         if submissions_per_minute == 0 {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::node::TestNode;
 use crate::world::{OUT, Serving, World, answer, job, problem, until};
 
 #[tokio::test]
@@ -38,6 +39,28 @@ async fn a_job_from_submission_to_its_report() {
     assert_eq!(told["entries"], json!([]));
     let (status, timeline) = serving.get(&format!("/v1/jobs/{id}/timeline")).await;
     assert_eq!((status, &timeline["bars"]), (StatusCode::OK, &json!([])));
+    serving.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_report_of_a_forgotten_job_comes_without_its_entries_too() {
+    let world = World::new().await;
+    world.fill(3, 100);
+    let serving = Serving::start(&world).await;
+    let id = serving.submitted("\"entries\":[.zip").await;
+    let node = TestNode { name: "node".into(), s3: world.s3.clone(), at: serving.ready.nodes, chance: None };
+    let node = tokio::spawn(node.run());
+    serving.outcome(&id).await;
+    node.abort();
+    let path = format!("/v1/jobs/{id}/report");
+    let (_, remembered) = serving.get(&format!("{path}?entries=false")).await;
+    serving.stop().await.unwrap();
+
+    let serving = Serving::start(&world).await;
+    let (status, forgotten) = serving.get(&format!("{path}?entries=false")).await;
+    assert_eq!((status, &forgotten["entries"]), (StatusCode::OK, &json!([])));
+    assert_eq!(forgotten, remembered);
+    assert_eq!(serving.get(&path).await.1["entries"].as_array().map(Vec::len), Some(3));
     serving.stop().await.unwrap();
 }
 

@@ -28,9 +28,14 @@ async fn jobs_come_in_pages_and_by_state() {
     let (_, first) = serving.get("/v1/jobs?limit=2").await;
     assert_eq!(destinations(&first), ["s3://archives/4.zip", "s3://archives/3.zip"]);
     let next = first["next"].as_str().expect("there are more");
+    // It tells nothing that the page does not.
+    assert_eq!(next, ids[3]);
     let (_, second) = serving.get(&format!("/v1/jobs?limit=3&after={next}")).await;
     assert_eq!(destinations(&second), ["s3://archives/2.zip", "s3://archives/1.zip", "s3://archives/0.zip"]);
     assert_eq!(second["next"], Value::Null);
+    let gone = serving.get("/v1/jobs?after=0123456789abcdef").await;
+    problem(&gone, StatusCode::NOT_FOUND, "not_found");
+    assert!(gone.1["detail"].as_str().unwrap().contains("begin anew"), "{gone:?}");
 
     let (_, waiting) = serving.get("/v1/jobs?state=waiting").await;
     assert_eq!(destinations(&waiting).len(), 4);

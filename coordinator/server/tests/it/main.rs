@@ -1,6 +1,7 @@
 //! The coordinator's door against the S3 twin, over sockets of this machine.
 
 mod api;
+mod callbacks;
 mod documents;
 mod events;
 mod journal;

@@ -1,7 +1,7 @@
 //! Sources that come in the request, in lines.
 
 use bytes::Bytes;
-use coordinator_server::{SpoolError, Spooled, Spools};
+use coordinator_server::{NoTurn, SpoolError, Spooled, Spools};
 use proto::job::JobId;
 use serde_json::json;
 use simulations_s3::{Fault, FaultKind, Op};
@@ -34,7 +34,7 @@ async fn spool(
     body: impl Stream<Item = Result<Bytes, String>> + Unpin,
 ) -> Result<Spooled, SpoolError> {
     let spools = Spools::new(world.s3.clone(), state());
-    spools.begin(body).await?.finish(JOB, &["s3://photos/".to_owned()]).await
+    spools.begin(None, body).await?.finish(JOB, &["s3://photos/".to_owned()]).await
 }
 
 fn written(world: &World) -> String {
@@ -107,6 +107,22 @@ async fn what_makes_no_sense_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn lines_name_nothing_of_the_coordinators_own() {
+    let world = World::new().await;
+    let spools = Spools::new(world.s3.clone(), state());
+    for (key, is_ours) in [("here/reports/0000000000000001.json", true), ("hereafter", false)] {
+        let text = format!("{}\n{}\n", job(), json!({ "bucket": STATE, "key": key }));
+        let spool = spools.begin(None, body(&text, 100)).await.unwrap();
+        let ended = spool.finish(JOB, &[]).await;
+        assert_eq!(ended.is_err(), is_ours, "{key}");
+        if let Err(error) = ended {
+            let words = "line 2: s3://state/here/reports/0000000000000001.json belongs to the coordinator";
+            assert!(matches!(&error, SpoolError::Forbidden(why) if why.starts_with(words)), "{error:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn who_breaks_off_leaves_nothing() {
     let world = World::new().await;
     let many: String =
@@ -122,7 +138,7 @@ async fn who_breaks_off_leaves_nothing() {
     let s3 = world.s3.clone();
     let spooling = tokio::spawn(async move {
         let spools = Spools::new(s3, state());
-        spools.begin(ReceiverStream::new(receive)).await.unwrap().finish(JOB, &[]).await.map(drop)
+        spools.begin(None, ReceiverStream::new(receive)).await.unwrap().finish(JOB, &[]).await.map(drop)
     });
     send.send(Ok::<_, String>(text)).await.unwrap();
     until(|| !world.twin.uploads().is_empty()).await;
@@ -143,11 +159,18 @@ async fn what_cannot_be_written_is_told() {
 async fn only_so_many_come_at_a_time() {
     let world = World::new().await;
     let spools = Spools::new(world.s3.clone(), state());
+    let begin = async |token| spools.begin(token, body(&job(), 100)).await;
     let mut begun = Vec::new();
-    for _ in 0..8 {
-        begun.push(spools.begin(body(&job(), 100)).await.unwrap());
+    for _ in 0..4 {
+        begun.push(begin(Some("web")).await.unwrap());
     }
-    assert_eq!(spools.begin(body(&job(), 100)).await.err(), Some(SpoolError::Busy));
+    assert_eq!(begin(Some("web")).await.err(), Some(SpoolError::Busy(NoTurn::Share(4))));
+    for token in [Some("ops"), Some("ops"), None, None] {
+        begun.push(begin(token).await.unwrap());
+    }
+    for token in [Some("ops"), None] {
+        assert_eq!(begin(token).await.err(), Some(SpoolError::Busy(NoTurn::All(8))));
+    }
     begun.pop();
-    spools.begin(body(&job(), 100)).await.unwrap();
+    begin(Some("ops")).await.unwrap();
 }

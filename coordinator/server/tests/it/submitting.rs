@@ -2,10 +2,11 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use simulations_s3::Rope;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::world::{STATE, Serving, World, answer, job, options, pause, problem};
+use crate::world::{SOURCES, STATE, Serving, World, answer, job, options, pause, problem};
 
 fn keyed(destination: &str, key: &str) -> Value {
     let mut job = job(destination);
@@ -149,11 +150,23 @@ async fn what_is_the_coordinators_own_is_neither_read_nor_written_by_jobs() {
         ("sources", json!([format!("s3://{STATE}/here/reports/")])),
         ("sources", json!([format!("s3://{STATE}/here/x")])),
         ("sources", json!([{ "manifest": format!("s3://{STATE}/here/manifests/x") }])),
+        ("sources", json!([format!("s3://{STATE}")])),
+        ("sources", json!([format!("s3://{SOURCES}/in/"), format!("s3://{STATE}/he*")])),
     ] {
         let mut job = job("a.zip");
         job[field] = value;
         problem(&serving.submit(&job).await, StatusCode::FORBIDDEN, "forbidden");
     }
+    world.twin.put(STATE, "here/reports/x", Rope::from("another's"));
+    let line = json!({ "bucket": STATE, "key": "here/reports/x" });
+    world.twin.put(SOURCES, "list", Rope::from(line.to_string().into_bytes()));
+    let mut listed = job("listed.zip");
+    listed["sources"] = json!([{ "manifest": format!("s3://{SOURCES}/list") }]);
+    let (_, made) = serving.submit(&listed).await;
+    let outcome = serving.outcome(made["id"].as_str().unwrap()).await;
+    let failure = &outcome["failed"]["failure"];
+    assert_eq!(failure["kind"], "denied", "{outcome}");
+    assert!(failure["message"].as_str().unwrap().contains("belongs to the coordinator"), "{outcome}");
     let mut beside = job("a.zip");
     beside["destination"] = json!(format!("s3://{STATE}/hereafter/a.zip"));
     assert_eq!(serving.submit(&beside).await.0, StatusCode::ACCEPTED);

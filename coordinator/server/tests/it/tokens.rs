@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use coordinator_server::{NewToken, Tokens};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::world::{Serving, World, answer, job, options, pause, problem};
 
@@ -142,6 +144,9 @@ async fn jobs_are_their_owners_and_the_operators() {
         let (_, page) = ask(&serving, secret, Method::GET, "/v1/jobs?owner=web", None).await;
         assert_eq!(page["jobs"][0]["owner"], "web");
     }
+    let after = format!("/v1/jobs?after={}", made["id"].as_str().unwrap());
+    problem(&ask(&serving, &other, Method::GET, &after, None).await, StatusCode::NOT_FOUND, "not_found");
+    assert_eq!(ask(&serving, &web, Method::GET, &after, None).await, (StatusCode::OK, json!({ "jobs": [] })));
     let drain = ask(&serving, &web, Method::POST, "/v1/nodes/n/drain", None).await;
     problem(&drain, StatusCode::FORBIDDEN, "forbidden");
     let drain = ask(&serving, &operator, Method::POST, "/v1/nodes/n/drain", None).await;
@@ -205,6 +210,69 @@ async fn a_changed_file_counts_and_a_bad_one_does_not() {
         pause().await;
     }
     assert_eq!(status(&second).await, StatusCode::OK);
+    serving.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_watches_is_shown_nothing_more_when_their_token_changes() {
+    let (world, dir) = (World::new().await, Dir::new());
+    world.fill(3, 100);
+    let [web, ops] = [("web", false), ("ops", true)].map(|(name, is)| issue(&dir.file(), name, is));
+    let serving = serving(&world, &dir.file()).await;
+    let (_, made) = ask(&serving, &web, Method::POST, "/v1/jobs", Some(&job("a.zip"))).await;
+    let path = format!("/v1/jobs/{}/events", made["id"].as_str().unwrap());
+    let watch = async |secret: &str| {
+        let mut watching = serving.request(Method::GET, &path).bearer_auth(secret).send().await.unwrap();
+        assert_eq!(watching.status(), StatusCode::OK);
+        watching.chunk().await.unwrap().expect("it tells how far the job is");
+        watching
+    };
+    let (watched, mut by_ops) = (watch(&web).await, watch(&ops).await);
+    let good = std::fs::read_to_string(dir.file()).unwrap();
+    // An operator that is none any more does not see what is another's.
+    std::fs::write(dir.file(), good.replace("operator = true", "operator = false")).unwrap();
+    while by_ops.chunk().await.unwrap().is_some() {}
+    // The first is taken out.
+    std::fs::write(dir.file(), &good[good.rfind("[[token]]").unwrap()..]).unwrap();
+    let mut by_web = watched;
+    while by_web.chunk().await.unwrap().is_some() {}
+    let (_, view) = ask(&serving, &ops, Method::GET, path.trim_end_matches("/events"), None).await;
+    assert_eq!(view["outcome"], Value::Null, "it goes on");
+    serving.stop().await.unwrap();
+}
+
+/// Half the requests that bring lines at a time are one token's at most.
+#[tokio::test]
+async fn one_token_does_not_keep_others_from_bringing_lines() {
+    let (world, dir) = (World::new().await, Dir::new());
+    let [web, other] = ["web", "other"].map(|name| issue(&dir.file(), name, false));
+    let serving = serving(&world, &dir.file()).await;
+    let first = format!("{}\n", json!({ "destination": "s3://archives/a.zip" }));
+    let mut coming = Vec::new();
+    for _ in 0..5 {
+        let mut socket = TcpStream::connect(serving.ready.api).await.unwrap();
+        let head = format!(
+            "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {web}\r\n\
+             Content-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n{first}"
+        );
+        socket.write_all(head.as_bytes()).await.unwrap();
+        coming.push(socket);
+    }
+    let mut told = [0; 4_096];
+    let length = loop {
+        let lengths = coming.iter().filter_map(|socket: &TcpStream| socket.try_read(&mut told).ok());
+        if let Some(length) = lengths.max() {
+            break length;
+        }
+        pause().await;
+    };
+    let told = String::from_utf8_lossy(&told[..length]);
+    assert!(told.starts_with("HTTP/1.1 503 ") && told.contains("this token has all 4 turns"), "{told}");
+    let lines = format!("{first}{}\n", json!({ "bucket": "sources", "key": "in/a" }));
+    let request = serving.request(Method::POST, "/v1/jobs").bearer_auth(&other);
+    let (status, body) = answer(request.header("content-type", "application/x-ndjson").body(lines)).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{body}");
+    drop(coming);
     serving.stop().await.unwrap();
 }
 

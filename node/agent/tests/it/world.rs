@@ -1,6 +1,7 @@
 //! An S3 to work on, parts to be made, and what comes back.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use node_agent::{Node, NodeConfig};
@@ -8,6 +9,7 @@ use proto::batch::{Assignment, AttemptId, Batch, Upload};
 use proto::crc::{Crc, StoredKind};
 use proto::job::JobId;
 use proto::location::Location;
+use proto::part::{PartDone, PartFailed};
 use proto::plan::{Body, PartNumber, PartWork, Piece};
 use proto::report::{Report, Vitals};
 use proto::session::Order;
@@ -35,7 +37,11 @@ pub(crate) struct World {
 impl World {
     /// An object, and an upload to which every part is a header and that object.
     pub(crate) async fn new() -> Self {
-        let twin = Twin::new(TwinOptions::default());
+        Self::with(TwinOptions::default()).await
+    }
+
+    pub(crate) async fn with(options: TwinOptions) -> Self {
+        let twin = Twin::new(options);
         twin.put(SOURCES, "object", Rope::synthetic(1, OBJECT_BYTES));
         twin.create_bucket(ARCHIVES);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
@@ -67,16 +73,34 @@ impl World {
         Order::Grant(Batch { upload: self.upload.clone(), assignments })
     }
 
-    fn assignment(&self, job: JobId, part: u32) -> Assignment {
-        let object = self.twin.object(SOURCES, "object").expect("it was put there");
-        let body = Body {
+    /// The object at `key` as it is listed now.
+    pub(crate) fn body(&self, key: &str) -> Body {
+        let object = self.twin.object(SOURCES, key).expect("it was put there");
+        Body {
             bucket: SOURCES.into(),
-            key: "object".into(),
+            key: key.into(),
             etag: object.etag,
-            object_bytes: OBJECT_BYTES,
+            object_bytes: object.size,
             stored: StoredKind::None,
             rest: Crc::EMPTY,
-        };
+        }
+    }
+
+    /// A part made of these pieces of one object.
+    pub(crate) fn grant_pieces(&self, part: u32, body: Body, pieces: Vec<Piece>) -> Order {
+        let bytes = pieces.iter().map(Piece::bytes).sum();
+        let work = PartWork { number: PartNumber(part), bytes, bodies: vec![body], pieces };
+        let assignment = Assignment { id: id(part), work, trace: None };
+        Order::Grant(Batch { upload: self.upload.clone(), assignments: vec![assignment] })
+    }
+
+    /// A part that is to be copied.
+    pub(crate) fn grant_copy(&self, part: u32, body: Body, range: Range<u64>) -> Order {
+        self.grant_pieces(part, body, vec![Piece::Copy { body: 0, range }])
+    }
+
+    fn assignment(&self, job: JobId, part: u32) -> Assignment {
+        let body = self.body("object");
         let literal = Piece::Literal { bytes: LITERAL.to_vec(), slots: Vec::new() };
         let pieces = vec![literal, Piece::Fetch { body: 0, range: 0..OBJECT_BYTES }];
         let work = PartWork { number: PartNumber(part), bytes: PART_BYTES, bodies: vec![body], pieces };
@@ -115,6 +139,8 @@ pub(crate) enum How {
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     pub(crate) answers: BTreeMap<AttemptId, How>,
+    pub(crate) done: Vec<PartDone>,
+    pub(crate) failed: Vec<PartFailed>,
     pub(crate) vitals: Vec<Vitals>,
 }
 
@@ -131,6 +157,8 @@ impl Told {
             assert!(before.moved_bytes <= report.vitals.moved_bytes, "what was moved only grows");
         }
         self.vitals.push(report.vitals);
+        self.done.extend(report.done);
+        self.failed.extend(report.failed);
     }
 
     pub(crate) fn parts(&self, how: How) -> Vec<u32> {

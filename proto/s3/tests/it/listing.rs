@@ -94,11 +94,15 @@ async fn a_listing_tells_which_objects_have_a_whole_checksum() {
     }
     let page = world.s3.list_page(0, BUCKET, "", None).await.expect("it lists");
     let listed: Vec<StoredKind> = page.objects.iter().map(|object| object.stored).collect();
-    assert_eq!(listed, [StoredKind::None, StoredKind::Crc64Nvme, StoredKind::Crc32, StoredKind::None]);
+    assert_eq!(
+        listed,
+        [StoredKind::None, StoredKind::Crc64Nvme, StoredKind::Crc32, StoredKind::Crc32OfParts]
+    );
     for object in &page.objects {
         let head = world.s3.head(&at(&object.key)).await.expect("it is there");
         let expected = match object.stored {
-            StoredKind::None => None,
+            // That of its parts is none of the whole.
+            StoredKind::None | StoredKind::Crc32OfParts => None,
             StoredKind::Crc32 => Some(Stored::Crc32(0xCBF4_3926)),
             StoredKind::Crc64Nvme => Some(Stored::Crc64Nvme(0xAE8B_1486_0A79_9888)),
         };

@@ -2,6 +2,7 @@
 
 mod connecting;
 mod connections;
+mod copying;
 mod hostile;
 mod listing;
 mod reading;

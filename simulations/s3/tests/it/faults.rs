@@ -87,6 +87,18 @@ async fn lost_answers_are_carried_out() {
 }
 
 #[tokio::test]
+async fn copies_whose_answers_are_lost_are_carried_out() {
+    let world = World::new().await;
+    world.put("source", Rope::synthetic(1, PART));
+    let id = world.create("key", FULL).await;
+    world.twin.add_fault(Fault::new(Op::UploadPartCopy, FaultKind::LostAnswer));
+    let copy = world.client.upload_part_copy().bucket(BUCKET).key("key").upload_id(&id).part_number(1);
+    let lost = copy.copy_source("bucket/source").send().await;
+    assert!(lost.unwrap_err().as_service_error().is_none());
+    assert_eq!(world.twin.uploads()[0].parts[0].size, PART);
+}
+
+#[tokio::test]
 async fn corrupt_bodies() {
     let world = World::new().await;
     let content = Rope::synthetic(1, 100_000);
