@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use crate::units::parse_bytes;
 
 /// The columns of a CSV file.
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 11] = [
     "source",
     "destination",
     "priority",

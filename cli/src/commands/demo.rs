@@ -28,7 +28,7 @@ const PHOTOS: u64 = 100;
 /// Most bytes of real files taken along: the demo is to end within a minute on a small machine.
 const FILES_BYTES_MAX: u64 = 100_000_000;
 const RESOURCES: ResourceArgs =
-    ResourceArgs { concurrency: NODE_CONCURRENCY_DEFAULT, memory: NODE_MEMORY_DEFAULT };
+    ResourceArgs { concurrency: NODE_CONCURRENCY_DEFAULT, memory: NODE_MEMORY_DEFAULT, bandwidth: None };
 
 pub(crate) async fn run(args: DemoArgs, voice: Voice) -> Result<ExitCode, Failure> {
     refuse_unwritable(&args.output)?;

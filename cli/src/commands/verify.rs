@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::process::ExitCode;
 
+use coordinator::planner::Means;
 use coordinator::verify::{Expected, Report, Severity};
 use proto::failure::Failure;
 use proto::job::JobSpec;

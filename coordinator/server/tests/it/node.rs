@@ -183,6 +183,7 @@ async fn make(s3: &S3, upload: &Upload, Assignment { id, work, .. }: Assignment)
                 }
                 bodies[body as usize] = bodies[body as usize].then(Crc::of(&bytes[from..]));
             }
+            Piece::Copy { .. } => panic!("nothing here is large enough to be worth a copy"),
         }
     }
     let bodies: Vec<Crc> = bodies.into_iter().zip(&work.bodies).map(|(crc, of)| crc.then(of.rest)).collect();
