@@ -173,7 +173,7 @@ async fn make(s3: &S3, upload: &Upload, Assignment { id, work, .. }: Assignment)
                 slots.extend(in_literal.iter().map(|slot| (bytes.len() + slot.at as usize, slot.body)));
                 bytes.extend_from_slice(&literal);
             }
-            Piece::Fetch { body, range } | Piece::Copy { body, range } => {
+            Piece::Fetch { body, range } => {
                 let of = &work.bodies[body as usize];
                 let from = bytes.len();
                 let mut fetched =
