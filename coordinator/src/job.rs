@@ -189,18 +189,13 @@ impl Job {
             .clone()
             .next_back()
             .map_or(0, |last| plan.entries[last as usize].data().end.saturating_sub(bytes.end));
-        let made = |segment: u32| match self.segments.get(segment as usize) {
-            Some(UploadState::Made(object)) => Some(object.clone()),
-            _ => None,
-        };
-        let object = match way {
-            Way::Joined(segment) => made(*segment),
+        let object = match *way {
+            Way::Joined(segment) => Some(self.object_of(segment)),
             Way::Streamed | Way::Copied => None,
         };
-        let is_joinable = object.is_some() || !matches!(way, Way::Joined(_));
         let rest = self.ledger.joined(plan.continuation(index)).bytes;
-        if directory.clone().all(is_known) && rest == missing && is_joinable {
-            let object = |_| object.expect("it is there if the part joins it");
+        if directory.clone().all(is_known) && rest == missing && object != Some(None) {
+            let object = |_| object.flatten().expect("the part joins it");
             return Ok(part_work(plan, &self.ledger, index, object));
         }
         let number = index + 1;
@@ -208,6 +203,14 @@ impl Job {
             FailureKind::Internal,
             format!("part {number} was to be made before its CRCs were known"),
         ))
+    }
+
+    /// The object that a segment has become.
+    fn object_of(&self, segment: u32) -> Option<Object> {
+        match self.segments.get(segment as usize)? {
+            UploadState::Made(object) => Some(object.clone()),
+            _ => None,
+        }
     }
 
     /// Everything S3 needs to put the archive together.

@@ -1,6 +1,7 @@
 //! What holds for every plan, and the listings at the edges.
 
 use super::cases::{Case, SplitMix64, cap, object, objects, spec, streaming};
+use coordinator::cost::{Site, estimate};
 use coordinator::planner::{Means, Planner};
 use proptest::prelude::*;
 use proto::failure::{Failure, FailureKind};
@@ -8,6 +9,7 @@ use proto::limits::{FETCH_BYTES, GIB, MIB, PARTS_MAX};
 use proto::listing::SourceObject;
 use proto::location::Location;
 use proto::plan::{Part, Plan, Way};
+use proto::requests::RequestCounts;
 
 /// Length of the local header `cases::objects` get, below 4 GiB.
 const HEADER: u64 = 44;
@@ -36,7 +38,12 @@ fn listing() -> impl Strategy<Value = Vec<SourceObject>> {
 }
 
 fn part_bytes() -> impl Strategy<Value = Option<u64>> {
-    prop_oneof![Just(None), (5 * MIB..64 * MIB).prop_map(Some), (5u64..=64).prop_map(|mib| Some(mib * MIB))]
+    prop_oneof![
+        Just(None),
+        (5 * MIB..64 * MIB).prop_map(Some),
+        (5u64..=64).prop_map(|mib| Some(mib * MIB)),
+        (215u64..=5_110).prop_map(|mib| Some(mib * MIB))
+    ]
 }
 
 proptest! {
@@ -189,6 +196,19 @@ fn parts_that_no_node_can_hold_are_segments() {
     assert!(others.iter().all(|mib| (190..=210).contains(mib)) && *last <= 210, "{sizes:?}");
     let own = plan.parts.iter().filter(|part| part.within.is_none()).count();
     assert_eq!(own, sizes.len() + 1, "and the directory");
+}
+
+#[test]
+fn what_segments_take_is_foretold() {
+    let means = Means { part_bytes_cap: 20 * MIB, ..streaming(20 * MIB) };
+    let case = Case { spec: spec(Some(200 * MIB)), means, objects: objects(&[30 * MIB; 100]) };
+    let plan = faultless(&case);
+    let segments = plan.parts.iter().filter(|part| matches!(part.way, Way::Joined(_))).count() as u64;
+    let site = Site { memory_bytes: 100 * MIB, concurrency: 8, is_encrypted: true, bytes_per_second: 1e9 };
+    let requests = estimate(&plan, RequestCounts::default(), site).requests;
+    let sent = [requests.create, requests.complete, requests.copy, requests.delete].map(|kind| kind.sent);
+    assert_eq!(sent, [segments + 1, segments + 1, segments, segments]);
+    assert_eq!(requests.bytes_sent, plan.bytes());
 }
 
 #[test]
