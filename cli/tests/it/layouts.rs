@@ -81,6 +81,19 @@ fn many_sizes_under_many_part_sizes() {
 }
 
 #[test]
+fn parts_larger_than_the_memory_are_put_together_from_smaller_ones() {
+    let small = [1, 0, 3 * MIB, 100, 2 * MIB, 4 * MIB, 6 * MIB, MIB];
+    for sizes in [small.repeat(3), vec![70 * MIB, 5, 31 * MIB], vec![LEAST; 12]] {
+        let world = World::new();
+        put_sizes(&world, &sizes);
+        for part_size in ["11MiB", "30MiB"] {
+            zip_right(&world, &["--memory", "64MiB", "--concurrency", "4", "--part-size", part_size]);
+            assert_eq!(world.twin.keys("out"), ["a.zip"]);
+        }
+    }
+}
+
+#[test]
 fn the_same_listing_gives_the_same_bytes() {
     let world = World::new();
     put_sizes(&world, &[0, 7, LEAST, 1, 20 * MIB, 3 * MIB, 3 * MIB, 3 * MIB, 0, 12 * MIB + 1]);

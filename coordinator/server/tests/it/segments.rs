@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use coordinator_server::{Coordinator, Journal};
 use proto::job::{JobSpec, Outcome, Summary};
 use proto::location::Source;
-use simulations_s3::{Fault, FaultKind, Occasion, Op};
+use simulations_s3::{Fault, FaultKind, Occasion, Op, Rope, TwinOptions};
 
 use crate::world::{OUT, SOURCES, STATE, World, at, state, until, with_a_node};
 
@@ -43,6 +43,17 @@ async fn an_archive_of_parts_that_no_node_holds_is_the_same() {
     let segments = more("UploadPartCopy");
     assert_eq!((more("DeleteObject"), more("CompleteMultipartUpload")), (segments, segments + 1));
     assert!(segments >= 3);
+}
+
+/// Its CRC is known to S3, which was told it when the segment was put together.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_segment_is_not_read_where_copies_tell_no_crc() {
+    let world = World::with(TwinOptions { copy_returns_checksum: false, ..TwinOptions::default() }).await;
+    world.fill(10, 4 << 20);
+    let coordinator = with_a_node(&world.s3, None).await;
+    completed(&coordinator, job("a.zip", 20)).await;
+    assert_eq!(world.twin.keys(OUT), ["a.zip"]);
+    assert_eq!((world.twin.requests()["GetObject"], world.twin.requests()["UploadPartCopy"]), (10, 2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -105,7 +116,7 @@ async fn what_a_coordinator_left_that_died_is_removed_by_the_next() {
     coordinator.join().expect("it ends quietly");
     assert!(!world.twin.keys(OUT).is_empty() && !world.twin.uploads().is_empty());
 
-    world.twin.put(OUT, "a.zip.zipfleet-of-someone", simulations_s3::Rope::from("other"));
+    world.twin.put(OUT, "a.zip.zipfleet-of-someone", Rope::from("other"));
     let recovered = Journal::new(world.s3.clone(), state()).recover().await.expect("it can be read");
     assert_eq!((recovered.removed.len(), recovered.warnings), (1, vec![]));
     assert_eq!(world.twin.keys(OUT), ["a.zip.zipfleet-of-someone"]);
@@ -121,9 +132,9 @@ async fn segments_that_cannot_be_removed_are_told_and_tried_again() {
         "job": job, "destination": at(OUT, "a.zip"), "written": 1_700_000_000, "upload_id": archive.upload_id,
     });
     let key = format!("here/uploads/{job}.json");
-    world.twin.put(STATE, &key, simulations_s3::Rope::from(record.to_string().into_bytes()));
+    world.twin.put(STATE, &key, Rope::from(record.to_string().into_bytes()));
     let segment = format!("a.zip.zipfleet-{job}/0");
-    world.twin.put(OUT, &segment, simulations_s3::Rope::from("some"));
+    world.twin.put(OUT, &segment, Rope::from("some"));
     world.twin.add_fault(Fault::new(Op::DeleteObject, FaultKind::InternalError));
     let journal = Journal::new(world.s3.clone(), state());
     let recovered = journal.recover().await.expect("it can be read");

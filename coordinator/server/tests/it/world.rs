@@ -32,7 +32,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let twin = Twin::new(TwinOptions::default());
+        Self::with(TwinOptions::default()).await
+    }
+
+    pub(crate) async fn with(options: TwinOptions) -> Self {
+        let twin = Twin::new(options);
         for bucket in [OUT, SOURCES, STATE] {
             twin.create_bucket(bucket);
         }
