@@ -13,6 +13,9 @@ use super::support::{Ended, World, until};
 const MIB: u64 = 1 << 20;
 const ARGS: [&str; 6] = ["zip", "s3://src/", "s3://out/a.zip", "--bandwidth", "1MB", "--json"];
 
+/// Which checksum S3 stores of an object of so many bytes.
+type Stored = fn(u64) -> StoredChecksum;
+
 /// Small and large objects in turns, of which S3 stores such checksums.
 fn populate(world: &World, checksum: impl Fn(u64) -> StoredChecksum) {
     let sizes = [100, 40 * MIB, 0, 3 * MIB, 11 * MIB, 5 * MIB, 5 * MIB + 1, 10 * MIB, 30 * MIB + 7, 1];
@@ -45,7 +48,7 @@ fn copied(world: &World) -> Value {
 
 #[test]
 fn what_passes_through_is_what_was_predicted_whatever_checksums_are_stored() {
-    let kinds: [(&str, fn(u64) -> StoredChecksum); 4] = [
+    let kinds: [(&str, Stored); 4] = [
         ("none", |_| StoredChecksum::None),
         ("CRC-32", |_| StoredChecksum::Crc32),
         ("CRC-64/NVME", |_| StoredChecksum::Crc64Nvme),
@@ -68,7 +71,7 @@ fn what_passes_through_is_what_was_predicted_whatever_checksums_are_stored() {
 
 #[test]
 fn where_s3_tells_no_crc_it_is_found_otherwise() {
-    let kinds: [(&str, fn(u64) -> StoredChecksum, u64); 4] = [
+    let kinds: [(&str, Stored, u64); 4] = [
         ("CRC-32", |_| StoredChecksum::Crc32, 60),
         ("CRC-32 of parts", composite, 90),
         ("none", |_| StoredChecksum::None, 120),
