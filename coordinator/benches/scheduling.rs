@@ -135,10 +135,11 @@ fn answer(question: Question) -> Event {
             let objects = (0..PARTS - 1).map(object).collect();
             Event::Listed(job, 0, Ok(Page { objects, buckets: vec!["in".into()], next: None }))
         }
-        Question::Create(job, destination, _) => {
-            Event::UploadCreated(job, Ok(Upload { destination, upload_id: "u".into() }))
+        Question::Create { job, segment, destination, .. } => {
+            Event::UploadCreated(job, segment, Ok(Upload { destination, upload_id: "u".into() }))
         }
-        Question::Complete(job, _) => Event::Completed(job, Ok("e".into())),
+        Question::Complete(job, segment, _) => Event::Completed(job, segment, Ok("e".into())),
+        Question::Discard(job, _) => Event::Discarded(job, Vec::new()),
         Question::Abort(job, _) => Event::Aborted(job, Ok(())),
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use proto::limits::{COPIES_AT_ONCE, body_budget_bytes};
-use proto::plan::{Body, Piece, Plan};
+use proto::location::Location;
+use proto::plan::{Body, Piece, Plan, Way};
 use proto::requests::{RequestCounts, Sent};
 
 use crate::ledger::Ledger;
-use crate::work::part_work;
+use crate::work::{Object, part_work};
 
 /// Seconds until the first byte of a GET (published: 20-30 ms typical).
 const GET_LATENCY_S: f64 = 0.03;
@@ -66,7 +67,12 @@ pub fn estimate(plan: &Plan, listing: RequestCounts, site: Site) -> Estimate {
     let (mut get_s, mut put_s, mut byte_seconds) = (0.0, 0.0, 0.0);
     let (mut copy_s, mut longest_copy_s) = (0.0, 0.0_f64);
     for index in 0..plan.parts.len() {
-        let work = part_work(plan, &ledger, index);
+        if let Way::Joined(_) = plan.parts[index].way {
+            requests.create.sent += 1;
+            requests.complete.sent += 1;
+            requests.delete.sent += 1;
+        }
+        let work = part_work(plan, &ledger, index, |_| nowhere());
         if work.copied().is_some() {
             requests.copy.sent += 1;
             requests.bytes_copied += work.bytes;
@@ -103,6 +109,11 @@ pub fn estimate(plan: &Plan, listing: RequestCounts, site: Site) -> Estimate {
     ];
     let seconds = transfer_s.into_iter().fold(0.0, f64::max) + COMPLETE_S;
     Estimate { price_usd: requests.price_usd(), requests, seconds }
+}
+
+/// What a segment would be, of which it does not count where it is.
+fn nowhere() -> Object {
+    Object { location: Location { bucket: String::new(), key: String::new() }, etag: String::new() }
 }
 
 /// HEADs for the checksum of objects that are not fetched by a single GET, which would bring it along.

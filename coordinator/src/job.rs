@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proto::batch::Upload;
-use proto::complete::Completion;
+use proto::complete::{CompletedPart, Completion};
+use proto::crc::Crc;
 use proto::failure::{Failure, FailureKind};
 use proto::job::{JobId, JobSpec, Progress, Stage, Summary};
 use proto::limits::EXAMPLES_MAX;
+use proto::location::Location;
 use proto::part::Effort;
-use proto::plan::{Part, PartNumber, PartWork};
+use proto::plan::{Part, PartNumber, PartWork, Way};
 use proto::requests::RequestCounts;
 use proto::view::{JobState, JobView};
 
@@ -18,9 +20,9 @@ use crate::planner::Planner;
 use crate::rate::Rate;
 use crate::scheduler::NodeId;
 use crate::story::Story;
-use crate::work::part_work;
+use crate::work::{Object, part_work};
 
-/// Whether there is a multipart upload to write to or to clean up.
+/// What has become of one of a job's multipart uploads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UploadState {
     /// None was asked for: nothing has been planned yet.
@@ -29,10 +31,25 @@ pub enum UploadState {
     Creating,
     /// It is there.
     Open(Upload),
+    /// S3 was asked to put a segment together and has not answered.
+    Completing(Upload),
+    /// S3 could not put a segment together, or its answer was lost: there may be an upload or an object.
+    Unclear(Upload),
+    /// The segment is an object.
+    Made(Object),
     /// S3 was asked to remove it and has not answered.
     Removing,
     /// It is removed, or could not be created.
     Gone,
+}
+
+/// What a job's segments have left in S3.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// Uploads that may be open.
+    pub uploads: Vec<Upload>,
+    /// Objects that may be there.
+    pub objects: Vec<Location>,
 }
 
 /// The state of one job.
@@ -50,6 +67,14 @@ pub struct Job {
     pub ledger: Ledger,
     /// Its upload.
     pub upload: UploadState,
+    /// The uploads of its segments, as far as they were asked for.
+    pub segments: Vec<UploadState>,
+    /// How many of them are objects.
+    pub segments_made: usize,
+    /// Whether S3 was asked to remove what its segments have left, and has not answered.
+    pub is_discarding: bool,
+    /// The archive's ETag, once it is there.
+    pub etag: Option<String>,
     /// Why it is being aborted.
     pub failure: Option<Failure>,
     /// When it was submitted, in milliseconds of the coordinator's clock.
@@ -87,6 +112,10 @@ impl Job {
             planner,
             ledger: Ledger::default(),
             upload: UploadState::None,
+            segments: Vec::new(),
+            segments_made: 0,
+            is_discarding: false,
+            etag: None,
             failure: None,
             submitted_ms,
             began_ms: now_ms,
@@ -134,21 +163,40 @@ impl Job {
         self.planner.plan().parts[index].cost_bytes()
     }
 
+    /// The upload that the part at `index` goes to, if it is open.
+    #[must_use]
+    pub fn upload_of(&self, index: usize) -> Option<&Upload> {
+        let state = match self.planner.plan().parts[index].within {
+            None => &self.upload,
+            Some(segment) => self.segments.get(segment as usize)?,
+        };
+        match state {
+            UploadState::Open(upload) => Some(upload),
+            _ => None,
+        }
+    }
+
     /// The pieces of the part at `index`, which is about to be made.
     ///
     /// # Errors
-    /// When a CRC in it is not known: a defect. S3 could not tell that such an archive is wrong, so it must
-    /// not come into being.
+    /// When a CRC in it is not known, or it joins a segment that is no object: a defect. S3 could not tell that such
+    /// an archive is wrong, so it must not come into being.
     pub fn work(&self, index: usize) -> Result<PartWork, Failure> {
         let plan = self.planner.plan();
-        let Part { bytes, headers, directory, .. } = &plan.parts[index];
+        let Part { bytes, headers, directory, way, .. } = &plan.parts[index];
         let is_known = |entry: u32| headers.contains(&entry) || self.ledger.knows_crc32(entry);
         let missing = headers
             .clone()
             .next_back()
             .map_or(0, |last| plan.entries[last as usize].data().end.saturating_sub(bytes.end));
-        if directory.clone().all(is_known) && self.ledger.joined(plan.continuation(index)).bytes == missing {
-            return Ok(part_work(plan, &self.ledger, index));
+        let object = match *way {
+            Way::Joined(segment) => Some(self.object_of(segment)),
+            Way::Streamed | Way::Copied => None,
+        };
+        let rest = self.ledger.joined(plan.continuation(index)).bytes;
+        if directory.clone().all(is_known) && rest == missing && object != Some(None) {
+            let object = |_| object.flatten().expect("the part joins it");
+            return Ok(part_work(plan, &self.ledger, index, object));
         }
         let number = index + 1;
         Err(Failure::new(
@@ -157,12 +205,59 @@ impl Job {
         ))
     }
 
+    /// The object that a segment has become.
+    fn object_of(&self, segment: u32) -> Option<Object> {
+        match self.segments.get(segment as usize)? {
+            UploadState::Made(object) => Some(object.clone()),
+            _ => None,
+        }
+    }
+
     /// Everything S3 needs to put the archive together.
     #[must_use]
     pub fn completion(&self, upload: Upload) -> Completion {
-        let (parts, archive) = self.ledger.completed();
-        let contested = self.ledger.contested();
+        let (parts, contested, archive) = self.archive();
         Completion { upload, parts, contested, archive, no_overwrite: self.spec.no_overwrite }
+    }
+
+    /// Everything S3 needs to put the segment together that the part at `joined` is to copy.
+    #[must_use]
+    pub fn completion_of_segment(&self, upload: Upload, joined: usize) -> Completion {
+        let plan = self.planner.plan();
+        let (parts, contested, archive) = self.ledger.completed(plan, plan.leaves(joined));
+        Completion { upload, parts, contested, archive, no_overwrite: false }
+    }
+
+    fn archive(&self) -> (Vec<CompletedPart>, Vec<PartNumber>, Crc) {
+        let plan = self.planner.plan();
+        let own = (0..plan.parts.len()).filter(|index| plan.parts[*index].within.is_none());
+        self.ledger.completed(plan, own)
+    }
+
+    /// Whether S3 has yet to answer something that decides what there is to be removed.
+    #[must_use]
+    pub fn awaits_s3(&self) -> bool {
+        let awaits = |state: &UploadState| {
+            matches!(state, UploadState::Creating | UploadState::Completing(_) | UploadState::Removing)
+        };
+        self.is_discarding || awaits(&self.upload) || self.segments.iter().any(awaits)
+    }
+
+    /// Takes what its segments have left, to be removed; `None` if there is nothing, or nothing any more.
+    pub fn take_leftovers(&mut self) -> Option<Leftovers> {
+        let mut left = Leftovers::default();
+        for segment in std::mem::take(&mut self.segments) {
+            match segment {
+                UploadState::Open(upload) => left.uploads.push(upload),
+                UploadState::Unclear(upload) | UploadState::Completing(upload) => {
+                    left.objects.push(upload.destination.clone());
+                    left.uploads.push(upload);
+                }
+                UploadState::Made(object) => left.objects.push(object.location),
+                UploadState::None | UploadState::Creating | UploadState::Removing | UploadState::Gone => {}
+            }
+        }
+        (left != Leftovers::default()).then_some(left)
     }
 
     /// How far it has come.
@@ -201,7 +296,8 @@ impl Job {
     /// What it did, told once the archive is there.
     #[must_use]
     pub fn summary(&self, etag: String, now_ms: u64) -> Summary {
-        let (parts, archive) = self.ledger.completed();
+        let (parts, _, archive) = self.archive();
+        let warnings = self.planner.warnings().first.iter().chain(&self.left_behind);
         Summary {
             etag,
             crc32: archive.value,
@@ -211,7 +307,7 @@ impl Job {
             skipped: self.planner.skipped().first.iter().take(EXAMPLES_MAX).cloned().collect(),
             skipped_count: self.planner.skipped().count,
             left_out_count: self.planner.left_out(),
-            warnings: self.planner.warnings().first.clone(),
+            warnings: warnings.cloned().collect(),
             waiting_ms: self.began_ms - self.submitted_ms,
             first_part_ms: self.first_part_ms.unwrap_or(now_ms) - self.submitted_ms,
             listing_ms: self.listed_ms - self.submitted_ms,

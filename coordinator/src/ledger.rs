@@ -1,20 +1,19 @@
 //! The ledger: what has become of each part, counted once whatever is repeated.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 
 use proto::batch::AttemptId;
 use proto::complete::CompletedPart;
 use proto::crc::Crc;
 use proto::listing::Etag;
 use proto::part::PartDone;
-use proto::plan::{Entry, PartNumber, Plan, Way};
+use proto::plan::{Entry, Part, PartNumber, Plan, Way};
 
 /// The state of a part. It moves from waiting to ready to granted to done; a failed or lost attempt
 /// takes it back from granted to ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum PartState {
-    /// Some of its CRCs are to come from this many other parts.
+    /// Some of its CRCs are to come from this many other parts; or it joins a segment, which is to be put together.
     Waiting(usize),
     /// It can be granted.
     Ready,
@@ -50,6 +49,21 @@ impl Row {
     }
 }
 
+/// A segment as the ledger keeps it.
+#[derive(Clone, Debug, Default)]
+struct Segment {
+    /// Whether S3 has its upload. Until then its leaves that are ready are kept here, each with whether it goes to
+    /// the front of the queue.
+    is_open: bool,
+    kept: Vec<(usize, bool)>,
+    /// Leaves that are not done.
+    missing: usize,
+    /// The part that joins it, once that is planned.
+    joined: Option<usize>,
+    /// Whether all of it was handed over to be put together. What is in it then stays as it is.
+    is_sealed: bool,
+}
+
 /// Why a report cannot be true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
@@ -62,6 +76,9 @@ pub enum LedgerError {
     /// It reports more or fewer bodies than the part has.
     #[error("part {0} was reported with another number of objects than planned")]
     Bodies(PartNumber),
+    /// It says another CRC than the leaves have of which S3 is to have copied the part.
+    #[error("part {0} has another CRC than the segment it is copied from")]
+    Copy(PartNumber),
 }
 
 /// Reports of one job, and what they make possible.
@@ -71,6 +88,9 @@ pub struct Ledger {
     /// Parts that can be granted and are in no queue, the most urgent first; with each, whether it goes to the
     /// front of the queue.
     ready: VecDeque<(usize, bool)>,
+    segments: Vec<Segment>,
+    /// Segments of which every leaf is done, to be put together.
+    filled: VecDeque<u32>,
     /// CRC-32 of each entry; `crc32_known` tells which are.
     crc32: Vec<u32>,
     crc32_known: Vec<bool>,
@@ -92,20 +112,20 @@ impl Ledger {
         for index in self.rows.len()..plan.parts.len() {
             let part = &plan.parts[index];
             let holds_directory = part.bytes.end > directory_start;
+            let is_joined = matches!(part.way, Way::Joined(_));
             let state = if holds_directory {
                 self.directory_from.get_or_insert(index);
                 PartState::Waiting(0)
+            } else if is_joined {
+                PartState::Waiting(1)
             } else {
-                match plan.continuation(index).len() {
+                match plan.continuation(index).count() {
                     0 => PartState::Ready,
                     others => PartState::Waiting(others),
                 }
             };
-            if state == PartState::Ready {
-                // Copies take none of a node's bandwidth, and headers wait for them: they go first.
-                self.ready.push_back((index, part.way == Way::Copied));
-            }
-            let holds_entries = !holds_directory || !part.headers.is_empty();
+            let is_ready = state == PartState::Ready;
+            let holds_entries = !is_joined && (!holds_directory || !part.headers.is_empty());
             self.open_with_entries += usize::from(holds_entries);
             self.rows.push(Row {
                 state,
@@ -116,8 +136,73 @@ impl Ledger {
                 failures: 0,
                 losses: 0,
             });
+            self.gather(part, index);
+            if is_ready {
+                // Copies take none of a node's bandwidth, and headers wait for them: they go first.
+                self.queue(part, index, part.way == Way::Copied, false);
+            }
         }
         self.release_directory();
+    }
+
+    /// Notes what a new part has to do with a segment.
+    fn gather(&mut self, part: &Part, index: usize) {
+        let (Some(segment), joined) = (match part.way {
+            Way::Joined(segment) => (Some(segment), Some(index)),
+            Way::Streamed | Way::Copied => (part.within, None),
+        }) else {
+            return;
+        };
+        if self.segments.len() <= segment as usize {
+            self.segments.resize_with(segment as usize + 1, Segment::default);
+        }
+        let gathered = &mut self.segments[segment as usize];
+        match joined {
+            Some(_) => gathered.joined = joined,
+            None => gathered.missing += 1,
+        }
+        if joined.is_some() && gathered.missing == 0 {
+            self.filled.push_back(segment);
+        }
+    }
+
+    /// Makes a part that is ready the last of those to be granted, or the first; when there is an upload for it.
+    fn queue(&mut self, part: &Part, index: usize, is_urgent: bool, is_first: bool) {
+        let segment = part.within.map(|segment| &mut self.segments[segment as usize]);
+        match segment.filter(|segment| !segment.is_open) {
+            Some(segment) => segment.kept.push((index, is_urgent)),
+            None if is_first => self.ready.push_front((index, is_urgent)),
+            None => self.ready.push_back((index, is_urgent)),
+        }
+    }
+
+    /// Segments planned so far, the one that is still growing included.
+    #[must_use]
+    pub fn segments(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Notes that S3 has the upload of a segment, so that its leaves can be granted.
+    pub fn open(&mut self, segment: u32) {
+        let segment = &mut self.segments[segment as usize];
+        segment.is_open = true;
+        self.ready.extend(segment.kept.drain(..));
+    }
+
+    /// Takes the next segment that S3 can put together, with the index of the part that joins it. What its leaves
+    /// hold can no longer be doubted then.
+    pub fn next_filled(&mut self) -> Option<(u32, usize)> {
+        let number = self.filled.pop_front()?;
+        let segment = &mut self.segments[number as usize];
+        segment.is_sealed = true;
+        Some((number, segment.joined.expect("it is filled once all of it is planned")))
+    }
+
+    /// Notes that a segment is an object, which S3 can copy.
+    pub fn made(&mut self, segment: u32) {
+        let index = self.segments[segment as usize].joined.expect("it was filled");
+        self.rows[index].state = PartState::Ready;
+        self.ready.push_front((index, true));
     }
 
     /// CRC-32 of each entry, when all parts are done.
@@ -174,23 +259,35 @@ impl Ledger {
     }
 
     /// Puts a part whose bytes disagree with a stored checksum back to the front. If its last entry reaches
-    /// into other parts, any of them may be the damaged one: they are all to be made again, and it waits.
-    pub fn doubt(&mut self, plan: &Plan, number: PartNumber) {
-        let continuation = plan.continuation(number.index());
+    /// into other parts, any of them may be the damaged one: they are all to be made again, and it waits. `false` when
+    /// they cannot be, because a segment is put together of them.
+    #[must_use]
+    pub fn doubt(&mut self, plan: &Plan, number: PartNumber) -> bool {
+        let continuation: Vec<usize> = plan.continuation(number.index()).collect();
         let row = &mut self.rows[number.index()];
         if continuation.is_empty() || !matches!(row.state, PartState::Granted) {
-            return self.give_back(number);
+            self.give_back(number);
+            return true;
+        }
+        let segment_of = |index: usize| plan.parts[index].within.map(|segment| segment as usize);
+        let mut segments = continuation.iter().filter_map(|index| segment_of(*index));
+        if segments.any(|segment| self.segments[segment].is_sealed) {
+            return false;
         }
         row.live = row.live.saturating_sub(1);
         row.doubted = row.attempts;
-        for index in continuation.clone().rev() {
+        row.state = PartState::Waiting(continuation.len());
+        for index in continuation.into_iter().rev() {
             self.rows[index].state = PartState::Ready;
             self.ready.push_front((index, true));
             self.done -= 1;
             self.bytes_done -= plan.parts[index].size();
             self.open_with_entries += 1;
+            if let Some(segment) = segment_of(index) {
+                self.segments[segment].missing += 1;
+            }
         }
-        self.rows[number.index()].state = PartState::Waiting(continuation.len());
+        true
     }
 
     /// Whether the part is in S3.
@@ -247,6 +344,11 @@ impl Ledger {
         if sized.into_iter().any(|(entry, crc)| crc.bytes != plan.entries[entry as usize].object.size) {
             return Err(LedgerError::Size(number));
         }
+        let is_joined = matches!(part.way, Way::Joined(_));
+        // S3 says what it copied; that it is what nodes sent, nobody else will notice.
+        if is_joined && self.joined(plan.leaves(index)).value != done.crc.value {
+            return Err(LedgerError::Copy(number));
+        }
         for (entry, crc) in part.headers.clone().filter(with_data).zip(&done.bodies) {
             self.crc32[entry as usize] = crc.value;
             self.crc32_known[entry as usize] = true;
@@ -256,13 +358,25 @@ impl Ledger {
         }
         self.rows[index].state = PartState::Done { etag: Etag::parse(&done.etag), crc: done.crc };
         self.done += 1;
-        self.bytes_done += part.size();
+        // Those of a segment are there when its leaves are.
+        self.bytes_done += if is_joined { 0 } else { part.size() };
         self.open_with_entries -= usize::from(self.rows[index].holds_entries);
-        if is_data_only {
+        if is_data_only && !is_joined {
             self.release_header(plan, index);
         }
+        self.fill(part);
         self.release_directory();
         Ok(true)
+    }
+
+    /// Notes that a part is done which may be the last leaf that its segment waits for.
+    fn fill(&mut self, part: &Part) {
+        let Some(number) = part.within else { return };
+        let segment = &mut self.segments[number as usize];
+        segment.missing -= 1;
+        if segment.missing == 0 && segment.joined.is_some() {
+            self.filled.push_back(number);
+        }
     }
 
     /// Lets the header of the entry whose data is in part `index` go one part sooner.
@@ -274,7 +388,7 @@ impl Ledger {
             *others -= 1;
             if *others == 0 {
                 self.rows[header].state = PartState::Ready;
-                self.ready.push_front((header, true));
+                self.queue(&plan.parts[header], header, true, true);
             }
         }
     }
@@ -307,8 +421,8 @@ impl Ledger {
 
     /// CRC of several finished parts one after the other.
     #[must_use]
-    pub fn joined(&self, parts: Range<usize>) -> Crc {
-        self.rows[parts].iter().fold(Crc::EMPTY, |joined, row| match &row.state {
+    pub fn joined(&self, parts: impl IntoIterator<Item = usize>) -> Crc {
+        parts.into_iter().fold(Crc::EMPTY, |joined, index| match &self.rows[index].state {
             PartState::Done { crc, .. } => joined.then(*crc),
             _ => joined,
         })
@@ -326,29 +440,29 @@ impl Ledger {
         self.done as u64
     }
 
-    /// Bytes in S3.
+    /// Bytes of the archive in S3, each counted once.
     #[must_use]
     pub fn bytes_done(&self) -> u64 {
         self.bytes_done
     }
 
-    /// All finished parts, in order, and the CRC of all of them together.
+    /// What S3 is told of an upload of these parts, of which it holds the finished ones: each of them, those that had
+    /// more than one attempt, and the CRC of all of them together.
     #[must_use]
-    pub fn completed(&self) -> (Vec<CompletedPart>, Crc) {
-        let parts = self.rows.iter().enumerate().filter_map(|(index, row)| match &row.state {
-            PartState::Done { etag, crc } => {
-                let (number, crc32) = (PartNumber::from_index(index), crc.value);
-                Some(CompletedPart { number, etag: etag.to_string(), crc32 })
+    pub fn completed(
+        &self,
+        plan: &Plan,
+        parts: impl Iterator<Item = usize>,
+    ) -> (Vec<CompletedPart>, Vec<PartNumber>, Crc) {
+        let (mut completed, mut contested, mut whole) = (Vec::new(), Vec::new(), Crc::EMPTY);
+        for index in parts {
+            let (row, number) = (&self.rows[index], plan.parts[index].number);
+            if let PartState::Done { etag, crc } = &row.state {
+                completed.push(CompletedPart { number, etag: etag.to_string(), crc32: crc.value });
+                contested.extend((row.attempts > 1).then_some(number));
+                whole = whole.then(*crc);
             }
-            _ => None,
-        });
-        (parts.collect(), self.joined(0..self.rows.len()))
-    }
-
-    /// Parts that had more than one attempt.
-    #[must_use]
-    pub fn contested(&self) -> Vec<PartNumber> {
-        let rows = self.rows.iter().enumerate();
-        rows.filter(|(_, row)| row.attempts > 1).map(|(index, _)| PartNumber::from_index(index)).collect()
+        }
+        (completed, contested, whole)
     }
 }

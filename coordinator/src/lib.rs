@@ -19,6 +19,7 @@ pub mod plan_check;
 pub mod planner;
 mod rate;
 pub mod scheduler;
+pub mod segments;
 pub mod story;
 pub mod verify;
 pub mod work;

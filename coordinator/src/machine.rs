@@ -3,14 +3,16 @@
 mod ending;
 mod nodes;
 mod parts;
+mod question;
+mod segments;
 
 pub use ending::{Archive, Ended};
+pub use question::Question;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proto::batch::{AttemptId, Upload};
-use proto::complete::Completion;
 use proto::explain::{Explanation, What};
 use proto::failure::{Failure, FailureKind};
 use proto::job::{JobId, JobSpec, Priority, Progress, Stage};
@@ -19,7 +21,6 @@ use proto::limits::{
     body_budget_bytes, part_bytes_cap,
 };
 use proto::listing::Page;
-use proto::location::{Location, Source};
 use proto::part::Effort;
 use proto::report::Report;
 use proto::requests::RequestCounts;
@@ -40,8 +41,8 @@ pub enum Event {
     Submitted(JobId, JobSpec),
     /// S3 answered a listing request with a page of the job's source number `.1`.
     Listed(JobId, u16, Result<Page, Failure>),
-    /// S3 answered the request for an upload.
-    UploadCreated(JobId, Result<Upload, Failure>),
+    /// S3 answered the request for an upload: the archive's, or that of a segment.
+    UploadCreated(JobId, Option<u32>, Result<Upload, Failure>),
     /// A node said hello.
     NodeJoined(NodeId, Hello),
     /// A node reported.
@@ -52,10 +53,12 @@ pub enum Event {
     NodeReconnected(NodeId),
     /// A node is gone for good.
     NodeLost(NodeId),
-    /// S3 put the archive together and gave its ETag, or refused.
-    Completed(JobId, Result<String, Failure>),
-    /// The upload is removed, or could not be.
+    /// S3 put the archive or a segment together and gave its ETag, or refused.
+    Completed(JobId, Option<u32>, Result<String, Failure>),
+    /// The archive's upload is removed, or could not be.
     Aborted(JobId, Result<(), Failure>),
+    /// What a job's segments left is removed, but for what is told, a sentence each.
+    Discarded(JobId, Vec<String>),
     /// Someone no longer wants the archive.
     Cancelled(JobId),
     /// Someone wants a node to leave.
@@ -79,40 +82,6 @@ pub enum Effect {
     Refuse(JobId, Failure),
     /// The job has ended and is forgotten.
     Finish(Box<Ended>),
-}
-
-/// What a coordinator asks of S3, each answered by one event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Question {
-    /// List a page of a source; answered by `Listed`.
-    List {
-        /// The job.
-        job: JobId,
-        /// Position of the source in the job.
-        index: u16,
-        /// The source.
-        source: Source,
-        /// Where the page begins; `None` for the first.
-        from: Option<String>,
-    },
-    /// Create the upload, but if `.2` not when there is an object already; answered by `UploadCreated`.
-    Create(JobId, Location, bool),
-    /// Put the archive together; answered by `Completed`.
-    Complete(JobId, Completion),
-    /// Remove the upload and whatever it holds; answered by `Aborted`.
-    Abort(JobId, Upload),
-}
-
-impl Question {
-    /// The job it is asked for.
-    #[must_use]
-    pub fn job(&self) -> JobId {
-        match self {
-            Self::List { job, .. } | Self::Create(job, ..) | Self::Complete(job, _) | Self::Abort(job, _) => {
-                *job
-            }
-        }
-    }
 }
 
 /// What a machine is made with.
@@ -224,7 +193,8 @@ impl Machine {
         match event {
             Event::Submitted(id, spec) => self.submit(id, spec),
             Event::Listed(id, source, page) => self.listed(id, source, page),
-            Event::UploadCreated(id, upload) => self.upload_created(id, upload),
+            Event::UploadCreated(id, None, upload) => self.upload_created(id, upload),
+            Event::UploadCreated(id, Some(segment), upload) => self.segment_created(id, segment, upload),
             Event::NodeJoined(node, hello) => self.node_joined(node, hello),
             Event::Reported(node, report) => self.reported(node, report),
             Event::NodeDisconnected(node) => self.node_cut_off(node),
@@ -233,8 +203,10 @@ impl Machine {
                 self.stirred.insert(node);
             }
             Event::NodeLost(node) => self.node_lost(node),
-            Event::Completed(id, result) => self.completed(id, result),
+            Event::Completed(id, None, result) => self.completed(id, result),
+            Event::Completed(id, Some(segment), result) => self.segment_completed(id, segment, result),
             Event::Aborted(id, result) => self.aborted(id, result),
+            Event::Discarded(id, left) => self.discarded(id, left),
             Event::Cancelled(id) => self.cancel(id),
             Event::Dismissed(node) => self.effects.push(Effect::Order(node, Order::Drain)),
             Event::Spent(id, requests) => self.spent(id, &requests),
@@ -409,15 +381,20 @@ impl Machine {
         if job.upload == UploadState::None && !job.planner.plan().parts.is_empty() && !job.planner.is_doomed()
         {
             job.upload = UploadState::Creating;
-            let JobSpec { destination, no_overwrite, .. } = &job.spec;
-            self.effects.push(Effect::Ask(Question::Create(id, destination.clone(), *no_overwrite)));
+            let JobSpec { destination, no_overwrite, .. } = job.spec.clone();
+            let question = Question::Create { job: id, segment: None, destination, no_overwrite };
+            self.effects.push(Effect::Ask(question));
         }
+        self.tend_segments(id);
     }
 
     fn upload_created(&mut self, id: JobId, upload: Result<Upload, Failure>) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         match upload {
-            Ok(upload) => job.upload = UploadState::Open(upload),
+            Ok(upload) => {
+                job.upload = UploadState::Open(upload);
+                self.tend_segments(id);
+            }
             Err(failure) => {
                 job.upload = UploadState::Gone;
                 self.fail(id, failure);

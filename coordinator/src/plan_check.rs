@@ -10,6 +10,7 @@ mod layout;
 mod names;
 mod records;
 mod slots;
+mod uploads;
 mod waiting;
 mod work;
 

@@ -8,6 +8,7 @@ mod collide;
 mod cut;
 mod economy;
 mod naming;
+mod sizes;
 
 use proto::archive::zip::{EndRecords, central_header_len, local_header_len};
 use proto::failure::{Failure, FailureKind};
@@ -17,12 +18,13 @@ use proto::listing::{Page, SourceObject};
 use proto::location::{Location, Source, printable};
 use proto::plan::{Entry, Plan};
 
+use crate::segments;
 use collide::NameIndex;
 use cut::Cutter;
-pub use cut::PartSizes;
 use economy::Economy;
 pub use economy::{Copying, Means};
 pub use naming::{Named, Naming};
+use sizes::PartSizes;
 
 /// Lays out one archive.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub struct Planner {
     cutter: Cutter,
     plan: Plan,
     destination: Location,
+    /// What the keys of its segments begin with.
+    segments: String,
     names: NameIndex,
     /// Objects listed from each source, whatever became of them.
     listed: Vec<u64>,
@@ -64,6 +68,7 @@ impl Planner {
             ),
             plan: Plan { buckets: buckets_of(spec), ..Plan::default() },
             destination: spec.destination.clone(),
+            segments: segments::below_all(&spec.destination.key),
             names: NameIndex::default(),
             listed: vec![0; spec.sources.len()],
             bad_names: Examples::default(),
@@ -107,6 +112,10 @@ impl Planner {
     /// When the archive does not fit S3's limits.
     pub fn add(&mut self, object: SourceObject) -> Result<(), Failure> {
         self.listed[usize::from(object.source)] += 1;
+        if self.is_segment(&object) {
+            self.left_out += 1;
+            return Ok(());
+        }
         let name = match self.naming.name(&object) {
             Named::Entry(name) => name,
             Named::LeftOut => {
@@ -142,6 +151,11 @@ impl Planner {
         self.names.add(entry.name());
         self.plan.entries.push(entry);
         Ok(())
+    }
+
+    /// Whether it is a segment of this archive in the making, or one that a job which broke off has left.
+    fn is_segment(&self, object: &SourceObject) -> bool {
+        object.key.starts_with(&self.segments) && *self.plan.bucket(object) == *self.destination.bucket
     }
 
     /// Ends the listing: judges the names together and lays out the directory.

@@ -3,18 +3,48 @@
 use std::ops::Range;
 
 use proto::archive::zip::{CENTRAL_CRC_AT, LOCAL_CRC_AT, local_header};
-use proto::crc::Crc;
+use proto::crc::{Crc, StoredKind};
 use proto::limits::FETCH_BYTES;
-use proto::plan::{Body, PartNumber, PartWork, Piece, Plan, Slot, Way};
+use proto::location::Location;
+use proto::plan::{Body, PartWork, Piece, Plan, Slot, Way};
 
 use crate::directory;
 use crate::ledger::Ledger;
 
-/// The pieces of the part at `index`. All that its header slots do not hold themselves must be in the
-/// ledger, or stand as 0 where they go: good enough to count requests, not to be uploaded.
+/// An object that a segment has become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Where it is.
+    pub location: Location,
+    /// Its ETag, without quotes.
+    pub etag: String,
+}
+
+/// The pieces of the part at `index`; `segment` tells which object the segment of a number has become. All that
+/// header slots do not hold themselves must be in the ledger, or stand as 0 where they go: good enough to count
+/// requests, not to be uploaded.
 #[must_use]
-pub fn part_work(plan: &Plan, ledger: &Ledger, index: usize) -> PartWork {
+pub fn part_work(
+    plan: &Plan,
+    ledger: &Ledger,
+    index: usize,
+    segment: impl FnOnce(u32) -> Object,
+) -> PartWork {
     let part = &plan.parts[index];
+    if let Way::Joined(number) = part.way {
+        let Object { location, etag } = segment(number);
+        let body = Body {
+            bucket: location.bucket,
+            key: location.key,
+            etag,
+            object_bytes: part.size(),
+            // It was told to S3 when the segment was put together.
+            stored: StoredKind::Crc32,
+            rest: Crc::EMPTY,
+        };
+        let pieces = vec![Piece::Copy { body: 0, range: 0..part.size() }];
+        return PartWork { number: part.number, bytes: part.size(), bodies: vec![body], pieces };
+    }
     let mut pieces =
         Pieces { plan, bodies: Vec::new(), done: Vec::new(), literal: Vec::new(), slots: Vec::new() };
     let holds_only_data =
@@ -24,8 +54,8 @@ pub fn part_work(plan: &Plan, ledger: &Ledger, index: usize) -> PartWork {
         let data_start = plan.entries[entry as usize].data().start;
         let range = part.bytes.start - data_start..part.bytes.end - data_start;
         match part.way {
-            Way::Streamed => pieces.fetch(entry, range, Crc::EMPTY),
             Way::Copied => pieces.copy(entry, range),
+            _ => pieces.fetch(entry, range, Crc::EMPTY),
         }
     }
     let mut body_of_first_header = Vec::with_capacity(part.headers.len());
@@ -57,12 +87,7 @@ pub fn part_work(plan: &Plan, ledger: &Ledger, index: usize) -> PartWork {
         pieces.literal(&directory::end(plan), None);
     }
     pieces.flush();
-    PartWork {
-        number: PartNumber::from_index(index),
-        bytes: part.size(),
-        bodies: pieces.bodies,
-        pieces: pieces.done,
-    }
+    PartWork { number: part.number, bytes: part.size(), bodies: pieces.bodies, pieces: pieces.done }
 }
 
 /// Pieces as they are put together; literal bytes that touch become one piece.

@@ -10,7 +10,7 @@ use crate::plan::{PartNumber, PartWork};
 /// A multipart upload under way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Upload {
-    /// Where the archive goes.
+    /// Where the archive goes, or a segment of it.
     pub destination: Location,
     /// S3's name for the upload.
     pub upload_id: String,
@@ -21,7 +21,7 @@ pub struct Upload {
 pub struct AttemptId {
     /// The job.
     pub job: JobId,
-    /// The part.
+    /// The part, by its place in the plan.
     pub part: PartNumber,
     /// Which try at that part, from 1.
     pub attempt: u32,
@@ -44,7 +44,7 @@ pub struct Assignment {
     pub trace: Option<Trace>,
 }
 
-/// Parts of one job granted to one node together.
+/// Parts of one upload granted to one node together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {
     /// Where the parts go.

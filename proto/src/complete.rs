@@ -27,7 +27,7 @@ pub struct Completion {
     /// Parts that had more than one attempt: whichever reached S3 last, its ETag counts, and that one may not
     /// be the one reported (the bytes are the same, but under SSE-KMS the ETag differs each time).
     pub contested: Vec<PartNumber>,
-    /// CRC and size of the whole archive.
+    /// CRC and size of the whole archive, or of the segment.
     pub archive: Crc,
     /// Fail if there is an object at the destination.
     pub no_overwrite: bool,

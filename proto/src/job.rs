@@ -242,9 +242,9 @@ pub struct Progress {
     pub bytes_planned: u64,
     /// Archive bytes uploaded so far.
     pub bytes_done: u64,
-    /// Parts planned so far.
+    /// Parts planned so far, those that segments are made of included.
     pub parts_planned: u64,
-    /// Parts uploaded so far.
+    /// Parts uploaded or copied so far, of these.
     pub parts_done: u64,
     /// Archive bytes uploaded a second, of late.
     pub bytes_per_second: u64,

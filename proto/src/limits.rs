@@ -22,6 +22,13 @@ pub const PART_BYTES_MAX: u64 = 5 * GIB;
 pub const PART_BYTES_AIM_MAX: u64 = PART_BYTES_MAX - 2 * PART_BYTES_MIN;
 /// Most parts of one upload, and the highest part number (S3: "Multipart upload limits").
 pub const PARTS_MAX: u32 = 10_000;
+/// Largest archive, in bytes: all parts of one upload, each as large as can be.
+pub const ARCHIVE_BYTES_MAX: u64 = PARTS_MAX as u64 * PART_BYTES_MAX;
+/// Segments of one job whose uploads are open at a time: more would be created, and each is a request, long before
+/// anyone gets to fill them when a listing runs far ahead.
+pub const SEGMENTS_OPEN_MAX: usize = 256;
+/// Uploads and objects of a job that are removed side by side when it ends.
+pub const REMOVALS_AT_ONCE: usize = 32;
 /// Longest key, in bytes of UTF-8 (S3: "Creating object key names").
 pub const KEY_BYTES_MAX: usize = 1_024;
 
@@ -31,6 +38,9 @@ pub const PART_BYTES_DEFAULT: u64 = 16 * MIB;
 /// After this many parts the size aimed at doubles, so that 10,000 parts reach terabytes although
 /// planning starts before the total is known.
 pub const PARTS_PER_DOUBLING: u32 = 1_000;
+/// Beyond the size a node can hold, the size aimed at doubles after this many parts of the archive, each of them a
+/// segment: seven doublings, from what small nodes hold to 5 GiB, take few of the 10,000.
+pub const SEGMENTS_PER_DOUBLING: u32 = 60;
 /// Most bodies aimed at in one part: each costs a request of its own, so a part of many small objects
 /// is closed early to keep it from outlasting all others.
 pub const BODIES_PER_PART: usize = 128;
@@ -280,6 +290,8 @@ pub const JOURNAL_RECORDS_MAX: usize = 10_000;
 
 const _: () = assert!(PART_BYTES_MIN <= PART_BYTES_DEFAULT && PART_BYTES_DEFAULT <= PART_BYTES_MAX);
 const _: () = assert!(DIRECTORY_PART_BYTES >= PART_BYTES_MIN);
+// So a segment never has too many leaves.
+const _: () = assert!(PART_BYTES_MAX / PART_BYTES_MIN < PARTS_MAX as u64);
 const _: () = assert!(NODE_MEMORY_MIN <= NODE_MEMORY_DEFAULT);
 
 /// Bytes of part bodies a node may hold, given its memory and its requests in flight.

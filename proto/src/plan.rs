@@ -12,18 +12,19 @@ use crate::crc::{Crc, StoredKind};
 use crate::limits::{COPY_COST_BYTES, part_cost_bytes};
 use crate::listing::SourceObject;
 
-/// A part's number in its upload, from 1.
+/// A part's number, from 1. Attempts are named by its place in the plan; S3 is told the number in its upload, which
+/// is another where there are segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 pub struct PartNumber(pub u32);
 
 impl PartNumber {
-    /// The number of the part at `index` in its plan.
+    /// The number of the part at `index` in its plan, or in its upload.
     #[must_use]
     pub fn from_index(index: usize) -> Self {
-        Self(u32::try_from(index + 1).expect("a plan has at most 10,000 parts"))
+        Self(u32::try_from(index + 1).expect("10,000 uploads of 10,000 parts are fewer"))
     }
 
-    /// The part's index in its plan.
+    /// The index of the part with this number.
     #[must_use]
     pub fn index(self) -> usize {
         self.0 as usize - 1
@@ -93,11 +94,17 @@ pub enum Way {
     Streamed,
     /// From the object by S3 itself: only for a part that holds nothing but one entry's data.
     Copied,
+    /// From the segment of this number by S3 itself, once its leaves are put together.
+    Joined(u32),
 }
 
-/// One part of the multipart upload; its number is its position in the plan, from 1.
+/// One part of a multipart upload: the archive's, or that of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
+    /// Its number in its upload.
+    pub number: PartNumber,
+    /// The segment it is a leaf of; `None` for a part of the archive's own upload.
+    pub within: Option<u32>,
     /// The stretch of the archive it holds.
     pub bytes: Range<u64>,
     /// How they get there.
@@ -121,7 +128,7 @@ impl Part {
     pub fn cost_bytes(&self) -> u64 {
         match self.way {
             Way::Streamed => part_cost_bytes(self.size(), self.headers.len()),
-            Way::Copied => COPY_COST_BYTES,
+            Way::Copied | Way::Joined(_) => COPY_COST_BYTES,
         }
     }
 }
@@ -131,13 +138,20 @@ impl Part {
 /// Three rules keep it simple to execute: an entry that spans parts ends on a part border; all parts but
 /// the one with its header hold nothing but its data; so the header's part waits for those, and no
 /// other part ever waits for a part that itself waits, but for the directory, which waits for all.
+///
+/// What makes an archive of more or larger parts than S3 or a node takes are *segments*: stretches of up to 5 GiB
+/// that are made objects of their own first, by uploads of their own. The parts of such an upload are the segment's
+/// *leaves*. They are parts like all others, and the rules above are about them. Right behind its leaves stands the
+/// part that copies a segment into the archive: it holds their bytes once more and waits for all of them, while
+/// nothing waits for it. The directory is in no segment. So the parts without those that join are the archive from
+/// front to back, and those that are within no segment are its upload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The buckets of all objects, each once.
     pub buckets: Vec<String>,
     /// In the order they stand in the archive.
     pub entries: Vec<Entry>,
-    /// In the order of their numbers.
+    /// In the order in which their bytes end.
     pub parts: Vec<Part>,
     /// Where the central directory lies, without the end records; known when the listing has ended.
     pub directory: Option<Range<u64>>,
@@ -158,8 +172,7 @@ impl Plan {
 
     /// The parts that hold nothing but the rest of the entry whose header is the last in part `index`.
     /// Empty when no entry reaches beyond that part.
-    #[must_use]
-    pub fn continuation(&self, index: usize) -> Range<usize> {
+    pub fn continuation(&self, index: usize) -> impl DoubleEndedIterator<Item = usize> + use<'_> {
         let part = &self.parts[index];
         let reach = part.headers.clone().next_back().map_or(0, |last| self.entries[last as usize].data().end);
         let first = index + 1;
@@ -167,7 +180,15 @@ impl Plan {
         while end < self.parts.len() && self.parts[end].bytes.end <= reach {
             end += 1;
         }
-        first..end
+        (first..end).filter(|index| !matches!(self.parts[*index].way, Way::Joined(_)))
+    }
+
+    /// The leaves of the segment that the part at `index` copies; none if it copies no segment.
+    #[must_use]
+    pub fn leaves(&self, index: usize) -> Range<usize> {
+        let Way::Joined(segment) = self.parts[index].way else { return index..index };
+        let before = self.parts[..index].iter().rev();
+        index - before.take_while(|part| part.within == Some(segment)).count()..index
     }
 }
 
@@ -238,7 +259,7 @@ pub struct Body {
 /// A part as whoever makes it sees it: nothing in it says what kind of archive it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartWork {
-    /// Its number.
+    /// Its number in its upload.
     pub number: PartNumber,
     /// Its size in bytes: the sum of its pieces.
     pub bytes: u64,

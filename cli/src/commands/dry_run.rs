@@ -6,7 +6,7 @@ use coordinator::cost::{Estimate, Site, estimate};
 use coordinator::planner::{Copying, Means, Planner};
 use proto::failure::Failure;
 use proto::limits::{body_budget_bytes, part_bytes_cap};
-use proto::plan::Plan;
+use proto::plan::{Plan, Way};
 use serde::Serialize;
 
 use super::zip::prepare;
@@ -101,6 +101,7 @@ struct Shape {
     archive_bytes: u64,
     directory_bytes: u64,
     parts: u64,
+    segments: u64,
     smallest_part_bytes: u64,
     largest_part_bytes: u64,
     entries_over_several_parts: u64,
@@ -108,24 +109,30 @@ struct Shape {
 
 impl Shape {
     fn of(plan: &Plan) -> Self {
-        let part_sizes = || plan.parts.iter().map(proto::plan::Part::size);
+        let parts = || plan.parts.iter().filter(|part| part.within.is_none());
+        let part_sizes = || parts().map(proto::plan::Part::size);
         Self {
             entries: plan.entries.len() as u64,
             object_bytes: plan.entries.iter().map(|entry| entry.object.size).sum(),
             archive_bytes: plan.bytes(),
             directory_bytes: plan.directory.as_ref().map_or(0, |directory| directory.end - directory.start),
-            parts: plan.parts.len() as u64,
+            parts: parts().count() as u64,
+            segments: parts().filter(|part| matches!(part.way, Way::Joined(_))).count() as u64,
             smallest_part_bytes: part_sizes().min().unwrap_or(0),
             largest_part_bytes: part_sizes().max().unwrap_or(0),
             entries_over_several_parts: (0..plan.parts.len())
-                .filter(|index| !plan.continuation(*index).is_empty())
+                .filter(|index| plan.continuation(*index).next().is_some())
                 .count() as u64,
         }
     }
 
     fn describe(&self) -> String {
+        let segments = match self.segments {
+            0 => String::new(),
+            segments => format!("; {segments} of them are made objects of their own first"),
+        };
         format!(
-            "archive: {} ({} bytes), of which {} are headers and directory\nparts: {} of {} to {}; {} cut over several parts",
+            "archive: {} ({} bytes), of which {} are headers and directory\nparts: {} of {} to {}{segments}; {} cut over several parts",
             size(self.archive_bytes),
             self.archive_bytes,
             size(self.archive_bytes - self.object_bytes),

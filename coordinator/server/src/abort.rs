@@ -19,8 +19,12 @@ pub(crate) async fn abort(s3: &S3, upload: &Upload) -> Result<(), Failure> {
 }
 
 /// For a shell, in whose single quotes only the quote itself needs care.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// The command that removes an upload.
 pub(crate) fn command_that_removes(upload: &Upload) -> String {
-    let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
     let Upload { destination, upload_id } = upload;
     let (bucket, key, id) = (quoted(&destination.bucket), quoted(&destination.key), quoted(upload_id));
     format!("`aws s3api abort-multipart-upload --bucket {bucket} --key {key} --upload-id {id}`")

@@ -379,7 +379,7 @@ impl State {
                 None
             }
             Effect::Ask(question) => {
-                if let (Question::Create(job, ..), Some(_)) = (&question, &self.journal) {
+                if let (Question::Create { job, segment: None, .. }, Some(_)) = (&question, &self.journal) {
                     self.recorded.insert(*job);
                 }
                 let (s3, journal) = (self.s3.tallied(), self.journal.clone());

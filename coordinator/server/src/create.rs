@@ -75,6 +75,17 @@ pub(crate) async fn create_recorded(
     (Err(failure), suspects)
 }
 
+/// Creates the upload of a segment. Its key is this job's alone, so an upload there that nobody told of is its own.
+pub(crate) async fn create_own(s3: &S3, job: JobId, destination: &Location) -> Result<Upload, Failure> {
+    let (created, suspects) = create(s3, job, destination, false).await;
+    for upload in suspects.and_then(|suspects| suspects.found.ok()).unwrap_or_default() {
+        if let Err(failure) = abort(s3, &upload).await {
+            tracing::warn!(%job, %destination, %failure, "an unused upload is left");
+        }
+    }
+    created
+}
+
 /// What is said when there is an object at the destination that is not to be replaced.
 #[must_use]
 pub fn exists(destination: &Location) -> Failure {

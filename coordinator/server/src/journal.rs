@@ -4,8 +4,9 @@
 //! a coordinator dies, the next one finds every upload that holds parts, and removes it.
 
 use bytes::Bytes;
+use coordinator::segments;
 use proto::batch::Upload;
-use proto::failure::{Failure, FailureKind};
+use proto::failure::{Failure, FailureKind, S3ErrorKind};
 use proto::job::JobId;
 use proto::limits::{JOURNAL_RECORD_BYTES_MAX, JOURNAL_RECORDS_MAX};
 use proto::listing::SourceObject;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::abort::{abort, command_that_removes};
 use crate::create::{SLACK_S, unix_now};
+use crate::discard::{remove_objects_below, remove_uploads_below};
 use crate::state::{Folder, StateLocation};
 
 /// The records of uploads below a [`StateLocation`].
@@ -83,40 +85,41 @@ impl Journal {
     /// Removes what is of no use without the coordinator that wrote it: manifests of jobs that are lost, and what
     /// was still being written.
     async fn sweep(&self, recovered: &mut Recovered) {
-        if let Err(error) = self.sweep_manifests().await {
+        let bucket = &self.state.bucket;
+        let manifests = self.state.folder(Folder::Manifests);
+        if let Err(error) = remove_objects_below(&self.s3, bucket, &manifests).await {
             let warning =
                 format!("a manifest of a job that is over may be left below {}: {error}", self.state);
             recovered.warnings.push(warning);
         }
-        for folder in [Folder::Manifests, Folder::Reports] {
-            let folder = self.state.folder(folder);
-            let open = with_retries(async || self.s3.list_uploads_below(&self.state.bucket, &folder).await);
-            match open.await {
-                Ok(open) => {
-                    for upload in open {
-                        recovered
-                            .warnings
-                            .extend(abort(&self.s3, &upload).await.err().map(|left| left.message));
-                    }
-                }
+        for folder in [manifests, self.state.folder(Folder::Reports)] {
+            match remove_uploads_below(&self.s3, bucket, &folder).await {
+                Ok(left) => recovered.warnings.extend(left),
                 Err(error) => recovered.warnings.push(format!("an unused upload may be left: {error}")),
             }
         }
     }
 
-    async fn sweep_manifests(&self) -> Result<(), Error> {
-        let (bucket, below) = (&self.state.bucket, self.state.folder(Folder::Manifests));
-        let mut next = None;
-        loop {
-            let page =
-                with_retries(async || self.s3.list_page(0, bucket, &below, next.as_deref()).await).await?;
-            for object in page.objects {
-                let location = Location { bucket: bucket.clone(), key: object.key.into() };
-                with_retries(async || self.s3.delete(&location).await).await?;
+    /// Removes what a job left of its segments, if it had any; whether that is done with.
+    async fn sweep_segments(&self, job: JobId, destination: &Location, recovered: &mut Recovered) -> bool {
+        let (bucket, below) = (&destination.bucket, segments::below(destination, job));
+        let swept = async {
+            let left = remove_uploads_below(&self.s3, bucket, &below).await?;
+            remove_objects_below(&self.s3, bucket, &below).await.map(|()| left)
+        };
+        match swept.await {
+            Ok(left) => {
+                let is_done = left.is_empty();
+                recovered.warnings.extend(left);
+                is_done
             }
-            next = page.next;
-            if next.is_none() {
-                return Ok(());
+            Err(error) => {
+                let place = Location { bucket: bucket.clone(), key: below };
+                recovered.warnings.push(format!(
+                    "job {job} to {destination} may have left uploads or objects below {place}, remove them: {error}"
+                ));
+                // Who may not look now will not be allowed to the next time either.
+                error.kind() == S3ErrorKind::Denied
             }
         }
     }
@@ -173,7 +176,12 @@ impl Journal {
                     return;
                 }
                 tracing::info!(%job, destination = %upload.destination, "removed an unfinished upload");
+                // Segments are only begun when the archive's upload is noted.
+                let is_swept = self.sweep_segments(job, &upload.destination, recovered).await;
                 recovered.removed.push(upload);
+                if !is_swept {
+                    return;
+                }
             }
             // By S3's clock: the record was written before any upload of the job began.
             None => match self.unnamed(&destination, object.modified - SLACK_S).await {

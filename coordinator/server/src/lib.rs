@@ -8,6 +8,7 @@ mod callback;
 mod complete;
 mod create;
 mod dashboard;
+mod discard;
 mod handle;
 mod http;
 mod journal;

@@ -10,7 +10,8 @@ use proto_s3::{S3, with_retries};
 
 use crate::abort::abort;
 use crate::complete::complete;
-use crate::create::{Suspects, create, create_recorded};
+use crate::create::{Suspects, create, create_own, create_recorded};
+use crate::discard::discard;
 use crate::journal::Journal;
 use crate::manifest::{self, Allowed};
 use crate::state::StateLocation;
@@ -27,16 +28,24 @@ pub(crate) async fn ask(
             let page = list_page(s3, index, &source, from.as_deref(), journal.map(Journal::state)).await;
             Event::Listed(job, index, page)
         }
-        Question::Create(job, destination, no_overwrite) => {
+        Question::Create { job, segment: Some(segment), destination, .. } => {
+            tracing::debug!(%job, %destination, "creating the upload of a segment");
+            let upload = create_own(s3, job, &destination).await;
+            Event::UploadCreated(job, Some(segment), upload)
+        }
+        Question::Create { job, segment: None, destination, no_overwrite } => {
             tracing::debug!(%job, %destination, "creating the upload");
             let (upload, suspects) = match journal {
                 Some(journal) => create_recorded(s3, journal, job, &destination, no_overwrite).await,
                 None => create(s3, job, &destination, no_overwrite).await,
             };
-            return (Event::UploadCreated(job, upload), suspects.map(|suspects| (job, suspects)));
+            return (Event::UploadCreated(job, None, upload), suspects.map(|suspects| (job, suspects)));
         }
-        Question::Complete(job, completion) => Event::Completed(job, complete(s3, job, completion).await),
+        Question::Complete(job, segment, completion) => {
+            Event::Completed(job, segment, complete(s3, job, completion).await)
+        }
         Question::Abort(job, upload) => Event::Aborted(job, abort(s3, &upload).await),
+        Question::Discard(job, left) => Event::Discarded(job, discard(s3, left).await),
     };
     (event, None)
 }

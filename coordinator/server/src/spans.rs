@@ -22,9 +22,10 @@ pub(crate) fn of_question(job: Option<&Span>, question: &Question) -> Span {
     let job = job.and_then(Span::id);
     match question {
         Question::List { source, from, .. } => debug_span!(parent: job, "list", %source, from),
-        Question::Create(..) => debug_span!(parent: job, "create"),
-        Question::Complete(..) => debug_span!(parent: job, "complete"),
+        Question::Create { segment, .. } => debug_span!(parent: job, "create", segment),
+        Question::Complete(_, segment, _) => debug_span!(parent: job, "complete", segment),
         Question::Abort(..) => debug_span!(parent: job, "abort"),
+        Question::Discard(..) => debug_span!(parent: job, "discard"),
     }
 }
 

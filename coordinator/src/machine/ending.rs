@@ -40,14 +40,23 @@ pub struct Archive {
 
 impl Machine {
     pub(super) fn completed(&mut self, id: JobId, result: Result<String, Failure>) {
-        match result {
-            Ok(etag) => {
-                let Some(job) = self.jobs.remove(&id) else { return };
-                let outcome = Outcome::Completed(job.summary(etag, self.now_ms));
-                self.finish(job, outcome);
-            }
-            Err(failure) => self.abort(id, failure),
+        let etag = match result {
+            Ok(etag) => etag,
+            Err(failure) => return self.abort(id, failure),
+        };
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        job.etag = Some(etag);
+        if !self.discard(id) {
+            self.finish_completed(id);
         }
+    }
+
+    /// Ends a job whose archive is there.
+    pub(super) fn finish_completed(&mut self, id: JobId) {
+        let Some(mut job) = self.jobs.remove(&id) else { return };
+        let etag = job.etag.take().expect("the archive is there");
+        let outcome = Outcome::Completed(job.summary(etag, self.now_ms));
+        self.finish(job, outcome);
     }
 
     pub(super) fn aborted(&mut self, id: JobId, result: Result<(), Failure>) {
@@ -83,26 +92,25 @@ impl Machine {
         self.clean_up(id);
     }
 
-    /// Takes a job that is being aborted as far as it can go: first no node may be writing to the upload
-    /// any more, or S3 may keep what arrives after the abort; then the upload is removed; then it ends.
+    /// Takes a job that is being aborted as far as it can go: first no node may be writing to its uploads
+    /// any more, or S3 may keep what arrives after the abort; then they are removed; then it ends.
     pub(super) fn clean_up(&mut self, id: JobId) {
         let Some(job) = self.jobs.get_mut(&id).filter(|job| job.stage == Stage::Aborting) else { return };
-        if self.scheduler.busy_with(|attempt| attempt.job == id).next().is_some() {
+        if self.scheduler.busy_with(|attempt| attempt.job == id).next().is_some() || job.awaits_s3() {
             return;
         }
-        match &job.upload {
-            UploadState::Creating | UploadState::Removing => {}
-            UploadState::Open(upload) => {
-                self.effects.push(Effect::Ask(Question::Abort(id, upload.clone())));
-                job.upload = UploadState::Removing;
-            }
-            UploadState::None | UploadState::Gone => {
-                let job = self.jobs.remove(&id).expect("it was just there");
-                let failure = job.failure.clone().expect("a job is aborted for a reason");
-                let left_behind = job.left_behind.clone();
-                self.finish(job, Outcome::Failed { failure, left_behind });
-            }
+        if let UploadState::Open(upload) = &job.upload {
+            self.effects.push(Effect::Ask(Question::Abort(id, upload.clone())));
+            job.upload = UploadState::Removing;
+            return;
         }
+        if self.discard(id) {
+            return;
+        }
+        let job = self.jobs.remove(&id).expect("it was just there");
+        let failure = job.failure.clone().expect("a job is aborted for a reason");
+        let left_behind = job.left_behind.clone();
+        self.finish(job, Outcome::Failed { failure, left_behind });
     }
 
     fn finish(&mut self, job: Job, outcome: Outcome) {

@@ -43,13 +43,14 @@ impl Machine {
         share.bytes += done.crc.bytes;
         self.counters.bytes_done += done.crc.bytes;
         self.drop_rivals(node, done.id);
+        self.tend_segments(id);
         let Some(job) = self.jobs.get_mut(&id) else { return };
         if job.stage == Stage::Transferring && job.ledger.is_complete() {
             job.transferred_ms = self.now_ms;
             job.stage = Stage::Completing;
             let UploadState::Open(upload) = &job.upload else { return };
             let completion = job.completion(upload.clone());
-            self.effects.push(Effect::Ask(Question::Complete(id, completion)));
+            self.effects.push(Effect::Ask(Question::Complete(id, None, completion)));
         }
     }
 
@@ -87,7 +88,11 @@ impl Machine {
         }
         let Some(job) = self.jobs.get_mut(&id) else { return };
         match kind {
-            FailureKind::Corrupt => job.ledger.doubt(job.planner.plan(), failed.id.part),
+            FailureKind::Corrupt => {
+                if !job.ledger.doubt(job.planner.plan(), failed.id.part) {
+                    return self.fail(id, failed.failure);
+                }
+            }
             _ => job.ledger.give_back(failed.id.part),
         }
         let node = self.scheduler.name(node).to_owned();
@@ -144,17 +149,17 @@ impl Machine {
 
     /// Grants a node what it has room for.
     fn fill(&mut self, node: NodeId) {
-        let mut batches: BTreeMap<JobId, (Batch, u64)> = BTreeMap::new();
+        let mut batches: BTreeMap<(JobId, Option<u32>), (Batch, u64)> = BTreeMap::new();
         while let Some(next) = self.scheduler.next(node) {
-            let Some((assignment, upload)) = self.attempt(node, next) else { continue };
-            let id = assignment.id.job;
+            let Some((assignment, segment, upload)) = self.attempt(node, next) else { continue };
+            let key = (assignment.id.job, segment);
             let literal = assignment.work.literal_bytes();
             let new = || (Batch { upload, assignments: Vec::new() }, 0);
-            let (batch, bytes) = batches.entry(id).or_insert_with(new);
+            let (batch, bytes) = batches.entry(key).or_insert_with(new);
             batch.assignments.push(assignment);
             *bytes += literal;
             if batch.assignments.len() >= BATCH_PARTS_MAX || *bytes >= FRAME_BYTES_AIM as u64 {
-                let (batch, _) = batches.remove(&id).expect("it was just there");
+                let (batch, _) = batches.remove(&key).expect("it was just there");
                 self.effects.push(Effect::Order(node, Order::Grant(batch)));
             }
         }
@@ -162,8 +167,9 @@ impl Machine {
         self.effects.extend(rest);
     }
 
-    /// Makes an attempt of what the scheduler chose; `None` if that is not needed any more.
-    fn attempt(&mut self, node: NodeId, next: Next) -> Option<(Assignment, Upload)> {
+    /// Makes an attempt of what the scheduler chose, with the segment it is within and the upload it goes to; `None` if
+    /// it is not needed any more.
+    fn attempt(&mut self, node: NodeId, next: Next) -> Option<(Assignment, Option<u32>, Upload)> {
         let (id, index, cost_bytes, origin, slow) = match next {
             Next::Queued(id, part) => (id, part.index, part.cost_bytes, Origin::Granted, None),
             Next::Stolen(stolen) => {
@@ -185,14 +191,15 @@ impl Machine {
             }
             return None;
         };
-        let (work, upload) = match (job.work(index), &job.upload) {
-            (Ok(work), UploadState::Open(upload)) => (work, upload.clone()),
+        let (work, upload) = match (job.work(index), job.upload_of(index)) {
+            (Ok(work), Some(upload)) => (work, upload.clone()),
             (Err(failure), _) => {
                 self.fail(id, failure);
                 return None;
             }
-            (Ok(_), _) => return None,
+            (Ok(_), None) => return None,
         };
+        let segment = job.planner.plan().parts[index].within;
         let attempt = AttemptId { job: id, part: PartNumber::from_index(index), attempt: number };
         let name = self.scheduler.name(node);
         job.chart.granted(attempt, node, name, origin, self.now_ms - job.submitted_ms);
@@ -203,7 +210,7 @@ impl Machine {
             self.scheduler.contest(slow, other, Some((node, attempt)));
             self.tell_hedge(node, &next);
         }
-        Some((Assignment { id: attempt, work, trace }, upload))
+        Some((Assignment { id: attempt, work, trace }, segment, upload))
     }
 
     fn count_grant(&mut self, origin: Origin) {

@@ -15,7 +15,11 @@ use proto::plan::{PartWork, Piece};
 use proto::report::Vitals;
 use proto::requests::Sent;
 
+use proto::location::{Location, Source};
+
 use super::*;
+
+mod segments;
 
 const JOB: JobId = JobId(1);
 
@@ -61,7 +65,11 @@ fn spec(sources: &[&str]) -> JobSpec {
 }
 
 /// What a node would upload, made the obvious way.
-fn execute(work: &PartWork) -> (Vec<u8>, Vec<Crc>) {
+fn execute(objects: &BTreeMap<String, Vec<u8>>, work: &PartWork) -> (Vec<u8>, Vec<Crc>) {
+    let content = |key: &str, range: std::ops::Range<u64>| match objects.get(key) {
+        Some(bytes) => bytes[range.start as usize..range.end as usize].to_vec(),
+        None => content(key, range),
+    };
     let mut bodies = vec![Crc::EMPTY; work.bodies.len()];
     for piece in &work.pieces {
         if let Piece::Fetch { body, range } | Piece::Copy { body, range } = piece {
@@ -139,7 +147,13 @@ struct World {
     revoked: Vec<(NodeId, AttemptId)>,
     dropped: Vec<NodeId>,
     ended: Option<Ended>,
-    uploaded: BTreeMap<u32, Vec<u8>>,
+    /// Which upload each attempt goes to.
+    goals: BTreeMap<AttemptId, String>,
+    /// Parts of uploads that are open, and of the archive when that is there.
+    uploaded: BTreeMap<(String, u32), Vec<u8>>,
+    /// Segments that are objects, and the keys of all there were.
+    objects: BTreeMap<String, Vec<u8>>,
+    segments: BTreeSet<String>,
     outcome: Option<Outcome>,
     aborts: usize,
 }
@@ -157,6 +171,9 @@ impl World {
         for effect in self.machine.handle(event, self.now_ms) {
             match effect {
                 Effect::Order(node, Order::Grant(batch)) => {
+                    for assignment in &batch.assignments {
+                        self.goals.insert(assignment.id, batch.upload.upload_id.clone());
+                    }
                     self.held.extend(batch.assignments.into_iter().map(|assignment| (node, assignment)));
                 }
                 Effect::Order(node, Order::Cancel(_)) => self.cancelled.push(node),
@@ -204,29 +221,48 @@ impl World {
                 let next = (!pages.is_empty()).then(|| "more".to_owned());
                 self.event(Event::Listed(JOB, index, Ok(Page { objects, buckets: vec!["in".into()], next })));
             }
-            Question::Create(_, destination, _) => {
-                self.event(Event::UploadCreated(JOB, Ok(Upload { destination, upload_id: "u".into() })));
+            Question::Create { segment, destination, .. } => {
+                let upload_id = destination.key.clone();
+                self.segments.extend(segment.map(|_| upload_id.clone()));
+                self.event(Event::UploadCreated(JOB, segment, Ok(Upload { destination, upload_id })));
             }
-            Question::Complete(_, completion) => {
-                let whole: Vec<u8> = self.uploaded.values().flatten().copied().collect();
-                assert_eq!(completion.archive, Crc::of(&whole));
+            Question::Complete(_, segment, completion) => {
                 assert!(completion.parts.iter().zip(1u32..).all(|(part, number)| part.number.0 == number));
-                self.event(Event::Completed(JOB, Ok("etag".into())));
+                let id = &completion.upload.upload_id;
+                let of_it: Vec<_> = self.uploaded.keys().filter(|(of, _)| of == id).cloned().collect();
+                assert_eq!(of_it.len(), completion.parts.len());
+                let whole: Vec<u8> = of_it.iter().flat_map(|key| &self.uploaded[key]).copied().collect();
+                assert_eq!(completion.archive, Crc::of(&whole));
+                if segment.is_some() {
+                    of_it.iter().for_each(|key| drop(self.uploaded.remove(key)));
+                    self.objects.insert(completion.upload.destination.key, whole);
+                }
+                self.event(Event::Completed(JOB, segment, Ok("etag".into())));
             }
-            Question::Abort(..) => {
+            Question::Abort(_, upload) => {
                 assert!(self.held.is_empty(), "no node may be writing when the upload is removed");
                 self.aborts += 1;
-                self.uploaded.clear();
+                self.remove(&upload);
                 self.event(Event::Aborted(JOB, Ok(())));
+            }
+            Question::Discard(_, left) => {
+                assert!(self.held.is_empty(), "no node may be writing when uploads are removed");
+                left.uploads.iter().for_each(|upload| self.remove(upload));
+                left.objects.iter().for_each(|object| drop(self.objects.remove(&object.key)));
+                self.event(Event::Discarded(JOB, Vec::new()));
             }
         }
         true
     }
 
+    fn remove(&mut self, upload: &Upload) {
+        self.uploaded.retain(|(id, _), _| *id != upload.upload_id);
+    }
+
     /// Has the node that holds the oldest assignment do it.
     fn work(&mut self) -> bool {
         let Some((node, assignment)) = self.held.pop_front() else { return false };
-        let (bytes, bodies) = execute(&assignment.work);
+        let (bytes, bodies) = execute(&self.objects, &assignment.work);
         let done = PartDone {
             id: assignment.id,
             etag: format!("etag{}", assignment.id.part),
@@ -234,7 +270,7 @@ impl World {
             bodies,
             effort: Effort::default(),
         };
-        self.uploaded.insert(assignment.id.part.0, bytes);
+        self.uploaded.insert((self.goals[&assignment.id].clone(), assignment.work.number.0), bytes);
         self.report(node, Report { done: vec![done], ..Report::default() });
         true
     }
@@ -346,7 +382,7 @@ fn a_repeated_report_changes_nothing() {
     world.event(Event::Submitted(JOB, spec(&[""])));
     while world.answer() {}
     let (node, assignment) = world.held.front().cloned().expect("something is in flight");
-    let (bytes, bodies) = execute(&assignment.work);
+    let (bytes, bodies) = execute(&world.objects, &assignment.work);
     let done = PartDone {
         id: assignment.id,
         etag: "other".into(),
@@ -419,7 +455,7 @@ fn bad_requests_never_reach_s3() {
     excluded.exclude = vec!["*.zip".into()];
     let glob = JobSpec { include: vec!["[".into()], ..spec(&[""]) };
     let small = JobSpec { part_bytes: Some(1), ..spec(&[""]) };
-    let large = JobSpec { part_bytes: Some(1 << 30), ..spec(&[""]) };
+    let large = JobSpec { part_bytes: Some(5 << 30), ..spec(&[""]) };
     for (bad, kind) in [
         (spec(&[]), FailureKind::BadRequest),
         (inside, FailureKind::Destination),

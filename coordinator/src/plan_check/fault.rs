@@ -31,16 +31,19 @@ pub enum Fault {
     /// The end records lie wholly in the last part.
     #[error("the end records do not lie wholly in the last part")]
     EndRecordsCut,
-    /// At most 10,000 parts.
-    #[error("there are {0} parts")]
+    /// At most 10,000 parts in one upload, of which this is one.
+    #[error("part {0} is one too many for its upload")]
     TooManyParts(usize),
+    /// The parts of one upload are numbered from 1, without gaps.
+    #[error("part {0} is numbered {1} in its upload")]
+    PartMisnumbered(usize, Mismatch),
     /// Parts touch: no gap, no overlap.
     #[error("part {0} begins at {1}")]
     PartMisplaced(usize, Mismatch),
     /// No part is empty.
     #[error("part {0} is empty")]
     PartEmpty(usize),
-    /// Every part but the last has at least 5 MiB.
+    /// Every part of an upload but the last has at least 5 MiB.
     #[error("part {0} is too small for S3")]
     PartTooSmall(usize),
     /// No part has more than 5 GiB.
@@ -73,21 +76,40 @@ pub enum Fault {
     /// S3 copies nothing but data of one object.
     #[error("part {0} is to be copied, but is not data of one entry alone")]
     CopiedHoldsMore(usize),
-    /// No part waits for one that waits, but for the directory, which waits for all.
+    /// The leaves of a segment stand together, segments are numbered from 0, and one begins when the one before is
+    /// joined.
+    #[error("part {0} is a leaf of segment {1}, which is not the one at hand")]
+    LeafAstray(usize, u32),
+    /// Right behind a segment's leaves stands the part that joins it, and nowhere else.
+    #[error("part {0} joins segment {1}, whose leaves are not right before it")]
+    JoinedAstray(usize, u32),
+    /// Every segment is joined.
+    #[error("no part joins the last segment")]
+    NotJoined,
+    /// A part that joins a segment ends where that ends.
+    #[error("part {0} joins a segment but ends at {1}")]
+    JoinedMissized(usize, Mismatch),
+    /// A part that joins a segment belongs to the archive's upload and lists nothing.
+    #[error("part {0} joins a segment but is a leaf itself or lists entries")]
+    JoinedHoldsMore(usize),
+    /// The directory and the end records lie in no segment.
+    #[error("part {0} is in a segment and holds some of the directory")]
+    DirectoryInSegment(usize),
+    /// No part waits for one that waits, but for the directory, which waits for all, and parts that join their leaves.
     #[error("part {0} waits for part {1}, which waits itself")]
     ChainOfWaiting(usize, usize),
 
     /// The part exists in the plan.
     #[error("the plan has no part {0}")]
     NoSuchPart(usize),
-    /// The work bears its part's number.
+    /// The work bears its part's number in its upload.
     #[error("the work is numbered {0}")]
     WorkMisnumbered(Mismatch),
     /// The work has its part's size, by its own account and by its pieces.
     #[error("the work has a size of {0}")]
     WorkMissized(Mismatch),
     /// Literal bytes where the plan has records, fetches where it has data, in its order; one copy, and nothing else,
-    /// for a part that is copied.
+    /// for a part that is copied or joins a segment.
     #[error("piece {0} is not what the plan has there")]
     PieceOutOfPlace(usize),
     /// Literal bytes are the records of the plan, but for their CRCs.
@@ -108,6 +130,9 @@ pub enum Fault {
     /// One body for each entry with data in the part, and no other.
     #[error("body {0} is unused, shared by entries, or not the only one of its entry")]
     BodyNotOwn(u32),
+    /// The only body of a part that joins a segment is that segment, of the size it has, with no rest.
+    #[error("body {0} is not the segment that the part joins")]
+    BodyNotSegment(u32),
     /// A body names its entry's object as it was listed.
     #[error("body {0} does not name the object of entry {1}")]
     BodyMismatch(u32, u32),

@@ -5,18 +5,12 @@ use std::ops::Range;
 
 use super::fault::{Fault, Mismatch, Record};
 use super::records::{central_len, data_end, data_start, end_len};
-
-/// Most parts of one upload.
-const PARTS_MAX: usize = 10_000;
-/// Smallest part but the last, in bytes.
-const PART_BYTES_MIN: u64 = 5 << 20;
-/// Largest part, in bytes.
-const PART_BYTES_MAX: u64 = 5 << 30;
+use super::uploads;
 
 /// Finds everything that does not lie where the rules put it.
 pub(super) fn check(plan: &Plan, faults: &mut Vec<Fault>) {
     let entries_end = entries(plan, faults);
-    parts(plan, faults);
+    uploads::check(plan, faults);
     let locals = plan.entries.iter().map(|entry| entry.offset..data_start(entry));
     listed(plan, Record::LocalHeader, locals, faults);
     let Some(found) = &plan.directory else {
@@ -36,6 +30,11 @@ pub(super) fn check(plan: &Plan, faults: &mut Vec<Fault>) {
 /// A part's size; 0 for a range that runs backwards.
 pub(super) fn size(part: &Part) -> u64 {
     part.bytes.end.saturating_sub(part.bytes.start)
+}
+
+/// Whether a part copies a segment: then its bytes are those of parts before it once more.
+pub(super) fn is_joined(part: &Part) -> bool {
+    matches!(part.way, Way::Joined(_))
 }
 
 /// Returns where the last entry's data ends.
@@ -64,37 +63,6 @@ fn directory(plan: &Plan, entries_end: u64, found: &Range<u64>, faults: &mut Vec
     }
 }
 
-fn parts(plan: &Plan, faults: &mut Vec<Fault>) {
-    let count = plan.parts.len();
-    if count > PARTS_MAX {
-        faults.push(Fault::TooManyParts(count));
-    }
-    let mut expected = 0;
-    for (index, part) in plan.parts.iter().enumerate() {
-        if part.way == Way::Copied && !is_data_of_one(plan, part) {
-            faults.push(Fault::CopiedHoldsMore(index));
-        }
-        let mismatch = Mismatch::between(expected, part.bytes.start);
-        faults.extend(mismatch.map(|mismatch| Fault::PartMisplaced(index, mismatch)));
-        expected = part.bytes.end;
-        match size(part) {
-            0 => faults.push(Fault::PartEmpty(index)),
-            bytes if bytes > PART_BYTES_MAX => faults.push(Fault::PartTooLarge(index)),
-            bytes if bytes < PART_BYTES_MIN && index + 1 < count => faults.push(Fault::PartTooSmall(index)),
-            _ => {}
-        }
-    }
-}
-
-/// Whether a part lies within the data of one entry.
-fn is_data_of_one(plan: &Plan, part: &Part) -> bool {
-    let before = plan.entries.partition_point(|entry| entry.offset <= part.bytes.start).checked_sub(1);
-    before.is_some_and(|before| {
-        let entry = &plan.entries[before];
-        data_start(entry) <= part.bytes.start && part.bytes.end <= data_end(entry)
-    })
-}
-
 /// Whether the parts list every record once, in order, and each lies wholly in the part that lists it.
 /// From that follows that a part lists exactly the records that lie wholly in it.
 fn listed(
@@ -105,6 +73,9 @@ fn listed(
 ) {
     let mut expected = 0;
     for (index, part) in plan.parts.iter().enumerate() {
+        if is_joined(part) {
+            continue;
+        }
         let list = match record {
             Record::LocalHeader => part.headers.clone(),
             Record::CentralHeader => part.directory.clone(),

@@ -4,6 +4,7 @@ use proto::plan::{Part, Plan};
 use std::ops::Range;
 
 use super::fault::Fault;
+use super::layout::is_joined;
 use super::records::data_end;
 
 /// Finds entries that break the rules for spanning parts, and chains of waiting.
@@ -39,19 +40,25 @@ fn spanning(parts: &[Part], entry: usize, rest: Range<usize>, data_end: u64, fau
         faults.push(Fault::SpanEndsInside(entry, last));
     }
     for (part, holds) in parts.iter().enumerate().take(rest.end).skip(rest.start) {
+        // What joins a segment holds no bytes of its own, and is not waited for.
+        if is_joined(holds) {
+            continue;
+        }
         if !holds.headers.is_empty() || !holds.directory.is_empty() {
             faults.push(Fault::ContinuationHoldsHeaders(entry, part));
         }
     }
 }
 
-/// The directory waits for all; nothing else waits for a part that waits.
+/// The directory waits for all, and parts that join segments wait for their leaves, while no other waits for them.
+/// Nothing else waits for a part that waits.
 fn chains(plan: &Plan, awaited: &[Range<usize>], faults: &mut Vec<Fault>) {
     let waits = |part: usize| {
         !awaited[part].is_empty() || !plan.parts[part].directory.is_empty() || part + 1 == plan.parts.len()
     };
     for (part, others) in awaited.iter().enumerate() {
-        let on = others.clone().take_while(|on| *on < plan.parts.len()).find(|on| waits(*on));
+        let mut others = others.clone().filter(|on| *on < plan.parts.len() && !is_joined(&plan.parts[*on]));
+        let on = others.find(|on| waits(*on));
         faults.extend(on.map(|on| Fault::ChainOfWaiting(part, on)));
     }
 }

@@ -4,7 +4,7 @@ use proto::plan::{Entry, Part, PartWork, Piece, Plan, Way};
 
 use super::bodies::Bodies;
 use super::fault::{Fault, Mismatch, Record};
-use super::layout::size;
+use super::layout::{is_joined, size};
 use super::records::{CENTRAL_CRC, LOCAL_CRC, central, data_end, data_start, end, local};
 use super::slots::Due;
 
@@ -17,11 +17,16 @@ use super::slots::Due;
 pub fn check_work(plan: &Plan, index: usize, work: &PartWork) -> Vec<Fault> {
     let Some(part) = plan.parts.get(index) else { return vec![Fault::NoSuchPart(index)] };
     let mut faults = Vec::new();
-    faults.extend(Mismatch::between(index as u64 + 1, u64::from(work.number.0)).map(Fault::WorkMisnumbered));
+    let (expected, found) = (u64::from(part.number.0), u64::from(work.number.0));
+    faults.extend(Mismatch::between(expected, found).map(Fault::WorkMisnumbered));
     faults.extend(Mismatch::between(size(part), work.bytes).map(Fault::WorkMissized));
     let pieces_bytes = work.pieces.iter().fold(0, |sum: u64, piece| sum.saturating_add(piece_bytes(piece)));
     faults.extend(Mismatch::between(size(part), pieces_bytes).map(Fault::WorkMissized));
 
+    if is_joined(part) {
+        joined(part, work, &mut faults);
+        return faults;
+    }
     let mut walk = Walk { work, piece: 0, within: 0, bodies: Bodies::new(work), due: Vec::new(), faults };
     if walk.part(plan, part, index).is_none() {
         walk.faults.push(Fault::PieceOutOfPlace(walk.piece));
@@ -31,6 +36,23 @@ pub fn check_work(plan: &Plan, index: usize, work: &PartWork) -> Vec<Fault> {
     super::slots::check(work, &walk.due, &mut walk.bodies, &mut faults);
     walk.bodies.check(plan, part, &mut faults);
     faults
+}
+
+/// The segment whole, by one request. Where it is the plan does not say.
+fn joined(part: &Part, work: &PartWork, faults: &mut Vec<Fault>) {
+    match work.pieces.as_slice() {
+        [Piece::Copy { body: 0, range }] if *range == (0..size(part)) => {}
+        [Piece::Copy { body: 0, .. }, _, ..] => faults.push(Fault::PieceOutOfPlace(1)),
+        _ => faults.push(Fault::PieceOutOfPlace(0)),
+    }
+    if work.bodies.is_empty() {
+        faults.push(Fault::NoSuchBody(0, 0));
+    }
+    for (index, body) in (0u32..).zip(&work.bodies) {
+        if index > 0 || body.object_bytes != size(part) || body.rest.bytes > 0 {
+            faults.push(Fault::BodyNotSegment(index));
+        }
+    }
 }
 
 fn piece_bytes(piece: &Piece) -> u64 {

@@ -5,55 +5,22 @@
 //! equal parts of nothing but its data, the last of which ends where the entry does. Those may be copied by S3,
 //! where that pays; then the header rides in the open part, topped up with as little of the entry's own data as
 //! S3's minimum asks for.
+//!
+//! Where a part of the archive is aimed at more than a node can hold, all of that goes for leaves instead, which
+//! are gathered to a segment until that is about as large as aimed at.
 
 use std::ops::Range;
 
 use proto::crc::StoredKind;
 use proto::failure::{Failure, FailureKind};
 use proto::limits::{
-    BODIES_PER_PART, DIRECTORY_PART_BYTES, LITERAL_BYTES_AIM, MIB, PART_BYTES_AIM_MAX, PART_BYTES_MIN,
+    ARCHIVE_BYTES_MAX, BODIES_PER_PART, DIRECTORY_PART_BYTES, LITERAL_BYTES_AIM, MIB, PART_BYTES_MIN,
     PARTS_MAX,
 };
-use proto::plan::{Part, Way};
+use proto::plan::{Part, PartNumber, Way};
 
-use super::bad_request;
-use super::economy::{Economy, doublings};
-
-/// How large each part is aimed at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PartSizes {
-    first_bytes: u64,
-    cap_bytes: u64,
-}
-
-impl PartSizes {
-    /// Parts of `fixed` bytes, or parts of `usual` bytes that grow with their number; never above `cap_bytes`.
-    ///
-    /// # Errors
-    /// When the fixed size is below S3's minimum or above the cap.
-    pub fn new(fixed: Option<u64>, usual: u64, cap_bytes: u64) -> Result<Self, Failure> {
-        let Some(bytes) = fixed else {
-            return Ok(Self { first_bytes: usual.min(cap_bytes), cap_bytes });
-        };
-        if !(PART_BYTES_MIN..=PART_BYTES_AIM_MAX).contains(&bytes) {
-            return Err(bad_request(format!(
-                "a part size must lie between 5 MiB and 5110 MiB, a little below S3's 5 GiB, not {bytes} bytes"
-            )));
-        }
-        if bytes > cap_bytes {
-            let (wanted, cap) = (bytes.div_ceil(MIB), cap_bytes / MIB);
-            return Err(bad_request(format!(
-                "parts of {wanted} MiB do not fit the memory of a node, which allows {cap} MiB: raise --memory or lower --part-size"
-            )));
-        }
-        Ok(Self { first_bytes: bytes, cap_bytes: bytes })
-    }
-
-    /// The size aimed at for the part at `index`.
-    fn aim(self, index: usize) -> u64 {
-        (self.first_bytes << doublings(index)).min(self.cap_bytes)
-    }
-}
+use super::economy::Economy;
+use super::sizes::PartSizes;
 
 /// Cuts an archive into parts as its entries come.
 #[derive(Debug)]
@@ -72,11 +39,32 @@ pub(super) struct Cutter {
     bodies: usize,
     /// Bytes of headers in the open part.
     literal_bytes: u64,
+    /// Parts of the archive's own upload so far.
+    archive_parts: usize,
+    /// Segments that are joined.
+    segments: u32,
+    /// Leaves of the segment after those.
+    leaves: usize,
+    /// Where the first of these begins.
+    segment_start: u64,
 }
 
 impl Cutter {
     pub(super) fn new(sizes: PartSizes, economy: Economy) -> Self {
-        Self { sizes, economy, start: 0, at: 0, first_header: 0, entries: 0, bodies: 0, literal_bytes: 0 }
+        Self {
+            sizes,
+            economy,
+            start: 0,
+            at: 0,
+            first_header: 0,
+            entries: 0,
+            bodies: 0,
+            literal_bytes: 0,
+            archive_parts: 0,
+            segments: 0,
+            leaves: 0,
+            segment_start: 0,
+        }
     }
 
     /// Where the next entry begins, in bytes from the start of the archive.
@@ -100,14 +88,16 @@ impl Cutter {
     ) -> Result<u64, Failure> {
         self.economy.placed(size);
         let alone = header.saturating_add(size);
+        if self.at.saturating_add(alone) > ARCHIVE_BYTES_MAX {
+            return Err(self.too_large());
+        }
         let open = self.at - self.start;
         let head = PART_BYTES_MIN.saturating_sub(open + header).min(size);
-        if self.economy.copies(size - head, stored, parts.len()) {
+        if self.economy.copies(size - head, stored, self.scarcity()) {
             return self.add_copied(header, head, size, parts);
         }
-        let crowded = open.saturating_add(alone) > self.sizes.aim(parts.len());
-        if crowded && open >= PART_BYTES_MIN {
-            self.close(parts)?;
+        if open + alone > self.aim() && open >= PART_BYTES_MIN {
+            self.close(Way::Streamed, parts)?;
         }
         let offset = self.at;
         self.entries += 1;
@@ -117,15 +107,15 @@ impl Cutter {
         let head = PART_BYTES_MIN.saturating_sub(open + header).min(size);
         let rest = size - head;
         // A part may be larger than aimed at by S3's minimum: rather that than two parts, one waiting.
-        let is_large = open.saturating_add(alone) > self.sizes.aim(parts.len()) + PART_BYTES_MIN;
+        let is_large = open + alone > self.aim() + PART_BYTES_MIN;
         if is_large && rest >= PART_BYTES_MIN {
             self.at += header + head;
-            self.close(parts)?;
+            self.close(Way::Streamed, parts)?;
             self.spread(rest, Way::Streamed, parts)?;
         } else {
             self.at += alone;
-            if self.is_full(parts.len()) {
-                self.close(parts)?;
+            if self.is_full() {
+                self.close(Way::Streamed, parts)?;
             }
         }
         Ok(offset)
@@ -142,7 +132,7 @@ impl Cutter {
         let offset = self.at;
         self.entries += 1;
         self.at += header + head;
-        self.close(parts)?;
+        self.close(Way::Streamed, parts)?;
         self.spread(size - head, Way::Copied, parts)?;
         Ok(offset)
     }
@@ -150,24 +140,42 @@ impl Cutter {
     /// Cuts `rest` bytes of an entry's data into equal parts.
     fn spread(&mut self, mut rest: u64, way: Way, parts: &mut Vec<Part>) -> Result<(), Failure> {
         while rest > 0 {
-            let aim = match way {
-                Way::Streamed => self.sizes.aim(parts.len()),
-                Way::Copied => self.economy.copy_bytes(parts.len()),
-            };
+            let aim = if way == Way::Copied { self.copy_aim() } else { self.aim() };
             let many = rest.div_ceil(aim);
             // Slightly larger parts rather than any below S3's minimum.
             let count = if rest / many >= PART_BYTES_MIN { many } else { (rest / aim).max(1) };
             let take = rest.div_ceil(count);
             self.at += take;
             rest -= take;
-            self.close_with(way, 0..0, parts)?;
+            self.close(way, parts)?;
         }
         Ok(())
     }
 
-    fn is_full(&self, index: usize) -> bool {
+    /// The size aimed at for the open part.
+    fn aim(&self) -> u64 {
+        self.sizes.of_part(self.archive_parts)
+    }
+
+    /// The size aimed at for a copy that is the next part. A leaf must leave its segment copyable by one request.
+    fn copy_aim(&self) -> u64 {
+        let aim = self.economy.copy_bytes(self.scarcity());
+        if !self.sizes.is_segment(self.archive_parts) {
+            return aim;
+        }
+        let taken = if self.leaves == 0 { 0 } else { self.start - self.segment_start };
+        let room = self.sizes.of_segment(self.archive_parts).saturating_sub(taken);
+        aim.min(room.max(PART_BYTES_MIN))
+    }
+
+    /// How many are gone of the parts there are for what comes next: of leaves there are always enough.
+    fn scarcity(&self) -> usize {
+        if self.sizes.is_segment(self.archive_parts) { 0 } else { self.archive_parts }
+    }
+
+    fn is_full(&self) -> bool {
         let open = self.at - self.start;
-        let aim = self.sizes.aim(index);
+        let aim = self.aim();
         // A third of the aim keeps the number of parts within reach of 10,000 even when all are crowded.
         open >= aim.max(PART_BYTES_MIN)
             || (self.bodies >= BODIES_PER_PART && open >= PART_BYTES_MIN.max(aim / 3))
@@ -183,40 +191,86 @@ impl Cutter {
         parts: &mut Vec<Part>,
     ) -> Result<(), Failure> {
         if self.at - self.start >= PART_BYTES_MIN {
-            self.close(parts)?;
+            self.close(Way::Streamed, parts)?;
+        }
+        if self.leaves > 0 {
+            self.join(parts)?;
         }
         let mut records: Range<u32> = 0..0;
         for length in central_headers {
             if self.at - self.start >= DIRECTORY_PART_BYTES {
-                self.close_with(Way::Streamed, records.clone(), parts)?;
+                self.push(Way::Streamed, None, records.clone(), parts)?;
                 records.start = records.end;
             }
             self.at += length;
             records.end += 1;
         }
         self.at += end_records;
-        self.close_with(Way::Streamed, records, parts)
+        self.push(Way::Streamed, None, records, parts)
     }
 
-    fn close(&mut self, parts: &mut Vec<Part>) -> Result<(), Failure> {
-        self.close_with(Way::Streamed, 0..0, parts)
-    }
-
-    fn close_with(&mut self, way: Way, directory: Range<u32>, parts: &mut Vec<Part>) -> Result<(), Failure> {
-        if parts.len() >= PARTS_MAX as usize {
-            let mib = self.sizes.aim(parts.len()) / MIB;
-            let message = format!(
-                "the archive would need more than the 10,000 parts S3 allows, at {mib} MiB a part: \
-                 raise --part-size, and --memory with it, or make several archives"
-            );
-            return Err(Failure::new(FailureKind::TooLarge, message));
+    /// Ends the open part; where the archive's parts are segments it is a leaf, which may be a segment's last.
+    fn close(&mut self, way: Way, parts: &mut Vec<Part>) -> Result<(), Failure> {
+        if !self.sizes.is_segment(self.archive_parts) {
+            return self.push(way, None, 0..0, parts);
         }
+        if self.leaves == 0 {
+            self.segment_start = self.start;
+        }
+        self.push(way, Some(self.segments), 0..0, parts)?;
+        // No leaf more if that would take it further from what is aimed at.
+        let with_half = self.start - self.segment_start + self.aim() / 2;
+        if with_half > self.sizes.of_segment(self.archive_parts) {
+            self.join(parts)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the open segment.
+    fn join(&mut self, parts: &mut Vec<Part>) -> Result<(), Failure> {
+        let number = self.number(None)?;
+        let (bytes, way) = (self.segment_start..self.start, Way::Joined(self.segments));
+        let headers = self.first_header..self.first_header;
+        parts.push(Part { number, within: None, bytes, way, headers, directory: 0..0 });
+        self.segments += 1;
+        self.leaves = 0;
+        Ok(())
+    }
+
+    fn push(
+        &mut self,
+        way: Way,
+        within: Option<u32>,
+        directory: Range<u32>,
+        parts: &mut Vec<Part>,
+    ) -> Result<(), Failure> {
+        let number = self.number(within)?;
         let (bytes, headers) = (self.start..self.at, self.first_header..self.entries);
-        parts.push(Part { bytes, way, headers, directory });
+        parts.push(Part { number, within, bytes, way, headers, directory });
         self.start = self.at;
         self.first_header = self.entries;
         self.bodies = 0;
         self.literal_bytes = 0;
         Ok(())
+    }
+
+    /// The number of the next part in its upload.
+    fn number(&mut self, within: Option<u32>) -> Result<PartNumber, Failure> {
+        if self.archive_parts >= PARTS_MAX as usize {
+            return Err(self.too_large());
+        }
+        let before = if within.is_some() { &mut self.leaves } else { &mut self.archive_parts };
+        let number = PartNumber::from_index(*before);
+        *before += 1;
+        Ok(number)
+    }
+
+    fn too_large(&self) -> Failure {
+        let mib = self.sizes.of_archive(self.archive_parts) / MIB;
+        let advice = if self.sizes.is_fixed() { "raise --part-size, or " } else { "" };
+        let message = format!(
+            "the archive would need more than the 10,000 parts S3 allows, at {mib} MiB a part: {advice}make several archives"
+        );
+        Failure::new(FailureKind::TooLarge, message)
     }
 }

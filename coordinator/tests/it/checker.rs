@@ -5,7 +5,7 @@ use coordinator::plan_check::Fault as F;
 use coordinator::plan_check::Record::{CentralHeader, LocalHeader};
 use coordinator::plan_check::{check, check_collisions, check_sizes};
 use proto::limits::{GIB, MIB};
-use proto::plan::{Entry, EntryName, Part, Plan, Way};
+use proto::plan::{Entry, EntryName, Part, PartNumber, Plan, Way};
 
 /// Part 0 holds `a` and the beginning of `b`, parts 1 to 3 the rest of `b`, part 4 `c/d`, the empty
 /// `c/e`, all central headers and the end records.
@@ -25,6 +25,11 @@ fn move_border(plan: &mut Plan, before: usize, by: i64) {
     plan.parts[before + 1].bytes.start = border;
 }
 
+/// A part behind the five of the plan.
+fn end_part(bytes: std::ops::Range<u64>) -> Part {
+    Part { number: PartNumber(6), within: None, bytes, way: Way::Streamed, headers: 4..4, directory: 0..0 }
+}
+
 fn rename(plan: &mut Plan, entry: usize, name: &str) {
     plan.entries[entry].name = EntryName::Mapped(name.into());
 }
@@ -37,7 +42,7 @@ fn chained(plan: &mut Plan) {
     let first = entry("a", 0);
     second += first.data().start;
     plan.entries = vec![first, entry("b", second)];
-    let part = |bytes, headers| Part { bytes, way: Way::Streamed, headers, directory: 0..0 };
+    let part = |bytes, headers| Part { headers, ..end_part(bytes) };
     let borders = [0, 5 * MIB, 11 * MIB, plan.entries[1].data().end];
     plan.parts = vec![
         part(borders[0]..borders[1], 0..1),
@@ -88,7 +93,7 @@ const DAMAGES: &[Damage] = &[
     ("short archive", |p| p.parts[4].bytes.end -= 1, |f| matches!(f, F::ArchiveMissized(_))),
     ("no parts", |p| p.parts.clear(), |f| matches!(f, F::ArchiveMissized(m) if m.found == 0)),
     ("end records apart", cut_end_records, |f| *f == F::EndRecordsCut),
-    ("many parts", |p| p.parts = vec![p.parts[0].clone(); 10_001], |f| *f == F::TooManyParts(10_001)),
+    ("many parts", |p| p.parts = vec![p.parts[0].clone(); 10_001], |f| *f == F::TooManyParts(10_000)),
     (
         "gap",
         |p| p.parts[2].bytes.start += 1,
@@ -123,6 +128,46 @@ const DAMAGES: &[Damage] = &[
     ("large for a node", |p| p.parts[1].bytes.end += 100 * MIB, |f| *f == F::PartExceedsNode(1)),
 ];
 
+/// Parts 0 to 3 are leaves of the first segment, which part 4 joins, 5 to 8 and 9 of the second; the last holds the
+/// directory. `b` reaches from the first segment into the second.
+fn segmented() -> Plan {
+    let objects = [("a", MIB), ("b", 34 * MIB), ("c/d", 6 * MIB), ("c/e", 0)];
+    let mut case = Case::new(Some(22 * MIB), objects.map(|(key, size)| object(key, size)).to_vec());
+    case.means.part_bytes_cap = 5 * MIB;
+    let plan = case.plan().expect("it can be planned");
+    case.judge_plan(&plan);
+    let joined: Vec<usize> = (0..plan.parts.len()).filter(|index| !plan.leaves(*index).is_empty()).collect();
+    assert_eq!((joined, plan.parts.len()), (vec![4, 9], 11));
+    plan
+}
+
+const DAMAGES_OF_SEGMENTS: &[Damage] = &[
+    ("sizes", |p| p.parts[4].bytes.end -= 1, |f| matches!(f, F::JoinedMissized(4, _))),
+    ("begins late", |p| p.parts[4].bytes.start += 1, |f| matches!(f, F::PartMisplaced(4, _))),
+    ("leaf begins late", |p| p.parts[5].bytes.start += 1, |f| matches!(f, F::PartMisplaced(5, _))),
+    ("gap between leaves", |p| p.parts[1].bytes.start += 1, |f| matches!(f, F::PartMisplaced(1, _))),
+    ("small leaf", |p| move_border(p, 0, -1), |f| *f == F::PartTooSmall(0)),
+    ("own part among leaves", |p| p.parts[1].within = None, |f| *f == F::JoinedAstray(1, 0)),
+    ("other segment", |p| p.parts[1].within = Some(1), |f| *f == F::LeafAstray(1, 1)),
+    ("segment left out", |p| p.parts[9].way = Way::Joined(2), |f| *f == F::JoinedAstray(9, 2)),
+    ("joined twice", |p| p.parts.insert(5, p.parts[4].clone()), |f| *f == F::JoinedAstray(5, 0)),
+    ("joined by none", |p| p.parts[9].way = Way::Streamed, |f| *f == F::JoinedAstray(9, 1)),
+    ("never joined", |p| p.parts.truncate(9), |f| *f == F::NotJoined),
+    ("joined into another", |p| p.parts[4].within = Some(0), |f| *f == F::JoinedHoldsMore(4)),
+    ("joined with headers", |p| p.parts[4].headers = 0..1, |f| *f == F::JoinedHoldsMore(4)),
+    ("numbered through", |p| p.parts[5].number = PartNumber(5), |f| matches!(f, F::PartMisnumbered(5, _))),
+    ("joined as a leaf", |p| p.parts[4].number = PartNumber(5), |f| matches!(f, F::PartMisnumbered(4, _))),
+    ("directory inside", |p| p.parts[10].within = Some(2), |f| *f == F::DirectoryInSegment(10)),
+    ("large segment", |p| p.parts[4].bytes.end += 5 * GIB, |f| *f == F::PartTooLarge(4)),
+    ("many leaves", many_leaves, |f| *f == F::TooManyParts(10_000)),
+    ("chain across", |p| p.parts[5].directory = 0..1, |f| *f == F::ChainOfWaiting(0, 5)),
+];
+
+fn many_leaves(plan: &mut Plan) {
+    let leaf = plan.parts[1].clone();
+    plan.parts.splice(1..2, vec![leaf; 10_001]);
+}
+
 fn backwards() -> std::ops::Range<u32> {
     std::ops::Range { start: 2, end: 1 }
 }
@@ -130,7 +175,7 @@ fn backwards() -> std::ops::Range<u32> {
 fn cut_end_records(plan: &mut Plan) {
     let end = plan.bytes();
     plan.parts[4].bytes.end = end - 21;
-    plan.parts.push(Part { bytes: end - 21..end, way: Way::Streamed, headers: 4..4, directory: 0..0 });
+    plan.parts.push(end_part(end - 21..end));
 }
 
 fn list_early(plan: &mut Plan) {
@@ -147,7 +192,7 @@ fn cut_central_header(plan: &mut Plan) {
     let border = plan.directory.clone().map_or(0, |directory| directory.start) + 5;
     let end = plan.bytes();
     plan.parts[4].bytes.end = border;
-    plan.parts.push(Part { bytes: border..end, way: Way::Streamed, headers: 4..4, directory: 0..0 });
+    plan.parts.push(end_part(border..end));
 }
 
 pub(crate) fn find(plan: &Plan) -> Vec<F> {
@@ -160,12 +205,15 @@ pub(crate) fn find(plan: &Plan) -> Vec<F> {
 #[test]
 fn a_sound_plan_has_no_fault() {
     assert_eq!(find(&sound()), []);
+    assert_eq!(find(&segmented()), []);
 }
 
 #[test]
 fn every_damage_is_named() {
-    for (name, damage, names_it) in DAMAGES {
-        let mut plan = sound();
+    let of_segments = DAMAGES_OF_SEGMENTS.iter().map(|damage| (damage, segmented()));
+    for ((name, damage, names_it), mut plan) in
+        DAMAGES.iter().map(|damage| (damage, sound())).chain(of_segments)
+    {
         damage(&mut plan);
         let faults = find(&plan);
         assert!(faults.iter().any(names_it), "{name}: {faults:?}");

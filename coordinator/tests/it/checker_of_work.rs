@@ -1,6 +1,6 @@
 //! The checker of a part's work, held against damaged work.
 
-use super::cases::{Case, object};
+use super::cases::{Case, object, segment};
 use coordinator::ledger::Ledger;
 use coordinator::plan_check::Fault as F;
 use coordinator::plan_check::Record::{CentralHeader, LocalHeader};
@@ -8,7 +8,7 @@ use coordinator::plan_check::check_work;
 use coordinator::work::part_work;
 use proto::crc::Crc;
 use proto::limits::MIB;
-use proto::plan::{PartWork, Piece, Plan, Slot};
+use proto::plan::{PartWork, Piece, Plan, Slot, Way};
 
 /// Part 0 holds `a` and the beginning of `b`, part 1 goes on with it, part 2 holds `c`, `d`, the empty
 /// `e` and the directory.
@@ -19,7 +19,7 @@ fn sound() -> (Plan, Vec<PartWork>) {
     let mut ledger = Ledger::default();
     ledger.grow(&plan);
     let mut works: Vec<PartWork> =
-        (0..plan.parts.len()).map(|index| part_work(&plan, &ledger, index)).collect();
+        (0..plan.parts.len()).map(|index| part_work(&plan, &ledger, index, segment)).collect();
     assert_eq!(works.len(), 3);
     works[0].bodies[1].rest = Crc::known(7, plan.parts[1].size());
     (plan, works)
@@ -138,6 +138,48 @@ fn sound_work_has_no_fault() {
         assert_eq!(check_work(&plan, index, work), [], "part {index}");
     }
     assert_eq!(check_work(&plan, 3, &works[0]), [F::NoSuchPart(3)]);
+}
+
+/// The work of a part that joins a segment.
+fn joined() -> (Plan, usize, PartWork) {
+    let mut case = Case::new(Some(20 * MIB), vec![object("a", 30 * MIB)]);
+    case.means.part_bytes_cap = 5 * MIB;
+    let plan = case.plan().expect("it can be planned");
+    let mut ledger = Ledger::default();
+    ledger.grow(&plan);
+    let index = plan.parts.iter().position(|part| matches!(part.way, Way::Joined(1)));
+    let index = index.expect("there are two segments");
+    let work = part_work(&plan, &ledger, index, segment);
+    assert_eq!(check_work(&plan, index, &work), []);
+    (plan, index, work)
+}
+
+type DamageOfJoined = (&'static str, fn(&mut PartWork), fn(&F) -> bool);
+
+const DAMAGES_OF_JOINED: &[DamageOfJoined] = &[
+    ("number", |w| w.number.0 = 9, |f| matches!(f, F::WorkMisnumbered(m) if m.expected == 2)),
+    ("fetched", fetch_segment, |f| *f == F::PieceOutOfPlace(0)),
+    ("nothing", |w| w.pieces.clear(), |f| *f == F::PieceOutOfPlace(0)),
+    ("more", |w| w.pieces.push(w.pieces[0].clone()), |f| *f == F::PieceOutOfPlace(1)),
+    ("no body", |w| w.bodies.clear(), |f| *f == F::NoSuchBody(0, 0)),
+    ("two bodies", |w| w.bodies.push(w.bodies[0].clone()), |f| *f == F::BodyNotSegment(1)),
+    ("other size", |w| w.bodies[0].object_bytes += 1, |f| *f == F::BodyNotSegment(0)),
+    ("rest", |w| w.bodies[0].rest.bytes = 1, |f| *f == F::BodyNotSegment(0)),
+];
+
+fn fetch_segment(work: &mut PartWork) {
+    work.pieces = vec![Piece::Fetch { body: 0, range: 0..work.bytes }];
+}
+
+#[test]
+fn every_damage_to_work_that_joins_is_named() {
+    let (plan, index, sound) = joined();
+    for (name, damage, names_it) in DAMAGES_OF_JOINED {
+        let mut work = sound.clone();
+        damage(&mut work);
+        let faults = check_work(&plan, index, &work);
+        assert!(faults.iter().any(names_it), "{name}: {faults:?}");
+    }
 }
 
 #[test]

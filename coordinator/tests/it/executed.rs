@@ -1,6 +1,6 @@
 //! Plans carried out to the last byte: what nodes would upload is the archive the format asks for.
 
-use super::cases::{Case, SplitMix64, object, objects};
+use super::cases::{Case, Segments, SplitMix64, object, objects, segment};
 use coordinator::ledger::Ledger;
 use coordinator::planner::{Copying, Means};
 use coordinator::work::part_work;
@@ -10,7 +10,7 @@ use proto::crc::Crc;
 use proto::job::JobId;
 use proto::limits::MIB;
 use proto::part::{Effort, PartDone};
-use proto::plan::{Entry, Part, PartWork, Piece, Plan, Way};
+use proto::plan::{Entry, Part, PartNumber, PartWork, Piece, Plan, Way};
 
 /// The bytes of a listed object: made of its key, so that no two are alike, and repeating at a length
 /// that no border is a multiple of.
@@ -79,25 +79,44 @@ fn archive(plan: &Plan) -> Vec<u8> {
     archive
 }
 
-fn execute(case: &Case) {
+/// Has every part made; the archive is what the parts of its own upload are one after the other.
+fn execute(case: &Case) -> Plan {
     let plan = case.plan().expect("it can be planned");
     let mut ledger = Ledger::default();
     ledger.grow(&plan);
+    let mut segments = Segments::default();
     let mut parts = vec![Vec::new(); plan.parts.len()];
+    segments.tend(&mut ledger);
     while let Some((index, _)) = ledger.next_ready() {
         let attempt = ledger.grant(index).expect("it is ready");
-        let work = part_work(&plan, &ledger, index);
-        let (part, bodies) = assemble(&work);
-        let id = AttemptId { job: JobId(1), part: work.number, attempt };
+        let work = part_work(&plan, &ledger, index, segment);
+        let (part, bodies) = match plan.parts[index].way {
+            Way::Joined(_) => {
+                let leaves = parts[plan.leaves(index)].concat();
+                let crc = Crc::of(&leaves);
+                (leaves, vec![crc])
+            }
+            Way::Streamed | Way::Copied => assemble(&work),
+        };
+        let id = AttemptId { job: JobId(1), part: PartNumber::from_index(index), attempt };
         let done =
             PartDone { id, etag: "etag".into(), crc: Crc::of(&part), bodies, effort: Effort::default() };
         ledger.record(&plan, &done).expect("the report is true to the plan");
         parts[index] = part;
+        for joined in segments.tend(&mut ledger) {
+            let leaves = plan.leaves(joined);
+            let (_, _, whole) = ledger.completed(&plan, leaves.clone());
+            assert_eq!(whole, Crc::of(&parts[leaves].concat()));
+        }
     }
-    let made = parts.concat();
+    let own: Vec<usize> = (0..parts.len()).filter(|index| plan.parts[*index].within.is_none()).collect();
+    let made: Vec<u8> = own.iter().flat_map(|index| &parts[*index]).copied().collect();
     // Not `assert_eq`, which would print both.
     assert!(made == archive(&plan), "the archive of {:?} has other bytes", case.objects);
-    assert_eq!(ledger.completed().1, Crc::of(&made));
+    let (completed, _, whole) = ledger.completed(&plan, own.into_iter());
+    assert_eq!(whole, Crc::of(&made));
+    assert!(completed.iter().zip(1..).all(|(part, number)| part.number.0 == number));
+    plan
 }
 
 #[test]
@@ -119,6 +138,22 @@ fn what_nodes_upload_is_the_archive() {
         let copied = Case { means, ..streamed.clone() };
         execute(&streamed);
         execute(&copied);
+    }
+}
+
+#[test]
+fn what_is_made_by_way_of_segments_is_the_archive() {
+    let part = 5 * MIB;
+    let listings: [&[u64]; 3] = [&[MIB, 31 * MIB, 100, 11 * MIB], &[part - 44; 5], &[300_000; 60]];
+    for sizes in listings {
+        for segment in [6 * MIB, 15 * MIB] {
+            let case = Case::new(Some(segment), objects(sizes));
+            for copying in [Copying::Never, Copying::WhereverItCan] {
+                let means = Means { part_bytes_cap: part, copying, ..case.means };
+                let plan = execute(&Case { means, ..case.clone() });
+                assert!(plan.parts.iter().any(|part| matches!(part.way, Way::Joined(_))));
+            }
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use proto::batch::{Assignment, AttemptId, Upload};
 use proto::crc::{Crc, StoredKind};
 use proto::explain::{Explanation, What};
 use proto::failure::{Failure, FailureKind};
-use proto::job::{JobId, JobSpec, Outcome, Priority};
+use proto::job::{JobId, JobSpec, Outcome, Priority, Stage};
 use proto::limits::{HEARTBEAT_MS, MIB, PART_ATTEMPTS_MAX};
 use proto::listing::{Etag, Page, SourceObject};
 use proto::part::{Effort, PartDone, PartFailed, PartReturned};
@@ -156,6 +156,8 @@ struct Fleet {
     jobs: BTreeMap<JobId, (u64, u64)>,
     ended: BTreeMap<JobId, (u64, Outcome, Explanation)>,
     cancelled: BTreeSet<JobId>,
+    /// Jobs whose parts no node can hold.
+    segmented: BTreeSet<JobId>,
     /// Failures of parts that were not there yet, as the machine heard of them.
     failures: BTreeMap<(JobId, PartNumber), u32>,
     /// Parts that the machine was told are there; none of which it may have come to doubt.
@@ -172,6 +174,7 @@ impl Fleet {
             jobs: BTreeMap::new(),
             ended: BTreeMap::new(),
             cancelled: BTreeSet::new(),
+            segmented: BTreeSet::new(),
             failures: BTreeMap::new(),
             there: BTreeSet::new(),
         }
@@ -215,8 +218,11 @@ impl Fleet {
     }
 
     fn submit(&mut self, id: u64, objects: u64, bytes: u64, priority: Priority) {
+        self.submit_spec(id, objects, bytes, JobSpec { priority, ..spec(None) });
+    }
+
+    fn submit_spec(&mut self, id: u64, objects: u64, bytes: u64, spec: JobSpec) {
         self.jobs.insert(JobId(id), (objects, bytes));
-        let spec = JobSpec { priority, ..spec(None) };
         self.event(Event::Submitted(JobId(id), spec));
     }
 
@@ -272,26 +278,38 @@ impl Fleet {
                     }),
                 )
             }
-            Question::Create(job, destination, _) => {
-                Event::UploadCreated(job, Ok(Upload { destination, upload_id: "u".into() }))
+            Question::Create { job, segment, destination, .. } => {
+                Event::UploadCreated(job, segment, Ok(Upload { destination, upload_id: "u".into() }))
             }
-            Question::Complete(job, completion) => {
+            Question::Complete(job, segment, completion) => {
                 assert!(completion.parts.iter().zip(1u32..).all(|(part, number)| part.number.0 == number));
-                let planned = self.machine.progress(job).expect("it is there").parts_planned;
-                assert_eq!(completion.parts.len() as u64, planned);
-                Event::Completed(job, Ok("etag".into()))
+                let progress = self.machine.progress(job).expect("it is there");
+                if segment.is_none() {
+                    assert_eq!(progress.parts_done, progress.parts_planned);
+                    assert_eq!(completion.archive.bytes, progress.bytes_planned);
+                }
+                Event::Completed(job, segment, Ok("etag".into()))
+            }
+            Question::Discard(job, _) => {
+                self.assert_quiet(job);
+                Event::Discarded(job, Vec::new())
             }
             Question::Abort(job, _) => {
-                let known: BTreeSet<String> =
-                    self.machine.nodes().into_iter().map(|node| node.name).collect();
-                let writes = |(id, node): (&NodeId, &ToyNode)| {
-                    known.contains(&format!("n{}", id.0))
-                        && node.held.iter().any(|(assignment, _)| assignment.id.job == job)
-                };
-                assert!(!self.nodes.iter().any(writes), "what arrives after the abort may stay");
+                self.assert_quiet(job);
                 Event::Aborted(job, Ok(()))
             }
         }
+    }
+
+    /// Nothing more may be written when uploads are removed.
+    fn assert_quiet(&self, job: JobId) {
+        let has_ended = self.machine.progress(job).is_none_or(|progress| progress.stage == Stage::Completing);
+        let known: BTreeSet<String> = self.machine.nodes().into_iter().map(|node| node.name).collect();
+        let writes = |(id, node): (&NodeId, &ToyNode)| {
+            known.contains(&format!("n{}", id.0))
+                && node.held.iter().any(|(assignment, _)| assignment.id.job == job)
+        };
+        assert!(has_ended || !self.nodes.iter().any(writes), "what arrives after the abort may stay");
     }
 
     /// Notes what the machine is about to hear of parts.
@@ -362,6 +380,8 @@ impl Fleet {
             self.failures.iter().filter(|((id, _), _)| *id == job).map(|(_, failures)| *failures).max();
         match failure.kind {
             FailureKind::Cancelled => self.cancelled.contains(&job),
+            // Of damage in segments that are put together nothing can be made again.
+            FailureKind::Corrupt if self.segmented.contains(&job) => true,
             _ if failure.message == BAD_LUCK => worst >= Some(PART_ATTEMPTS_MAX),
             // Eight lost attempts at one part end a job on purpose.
             _ => failure.message.contains("nodes were lost"),
@@ -661,18 +681,29 @@ fn storms() {
     }
 }
 
-fn storm(seed: u64) -> Fleet {
-    let mut rng = SplitMix64(seed);
-    let mut fleet = Fleet::new(Policy::default());
-    let mut next_node = 1 + rng.next() % 5;
-    (0..next_node).for_each(|id| fleet.join(id, (10 + rng.next() % 200) as f64 * MB_PER_S));
+/// Submits jobs of all kinds; how many.
+fn submit_some(fleet: &mut Fleet, rng: &mut SplitMix64) -> u64 {
     let jobs = 1 + rng.next() % 4;
     for job in 0..jobs {
         let priority = rng.of(&[Priority::Low, Priority::Normal, Priority::High]);
         // Few of the large ones, which take many parts each.
         let (objects, bytes) = rng.of(&[(800, 30 * MIB), (60, 400 * MIB)]);
-        fleet.submit(job, 1 + rng.below(objects), 1 + rng.below(bytes), priority);
+        let (objects, bytes) = (1 + rng.below(objects), 1 + rng.below(bytes));
+        let part_bytes = rng.of(&[None, None, Some(110 * MIB), Some(700 * MIB)]);
+        if part_bytes.is_some() {
+            fleet.segmented.insert(JobId(job));
+        }
+        fleet.submit_spec(job, objects, bytes, JobSpec { priority, ..spec(part_bytes) });
     }
+    jobs
+}
+
+fn storm(seed: u64) -> Fleet {
+    let mut rng = SplitMix64(seed);
+    let mut fleet = Fleet::new(Policy::default());
+    let mut next_node = 1 + rng.next() % 5;
+    (0..next_node).for_each(|id| fleet.join(id, (10 + rng.next() % 200) as f64 * MB_PER_S));
+    let jobs = submit_some(&mut fleet, &mut rng);
     for _ in 0..rng.next() % 40 {
         fleet.run_until(fleet.now_ms + rng.next() % 1_500);
         let ids: Vec<u64> = fleet.nodes.keys().map(|id| id.0).collect();
@@ -746,4 +777,16 @@ fn copies_are_shared_by_all_nodes_and_go_first() {
     // 5 MiB of each object pass through nodes, and 8 copies cost as much as two MiB.
     let bound = 200 * 7 * MIB / 40_000;
     assert!(took < bound * 13 / 10, "{took} ms, at least {bound}");
+}
+
+#[test]
+fn an_archive_by_way_of_segments_takes_little_longer() {
+    let took = |part_bytes| {
+        let mut fleet = Fleet::new(Policy::default());
+        (0..8).for_each(|id| fleet.join(id, 100.0 * MB_PER_S));
+        fleet.submit_spec(1, 4_000, 5 * MIB, spec(part_bytes));
+        fleet.run()
+    };
+    let (plain, segmented) = (took(None), took(Some(1_024 * MIB)));
+    assert!(segmented < plain * 11 / 10, "{segmented} ms instead of {plain}");
 }

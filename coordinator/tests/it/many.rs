@@ -2,18 +2,19 @@
 
 use super::cases::{Case, SplitMix64};
 use proto::failure::FailureKind;
+use proto::plan::Plan;
 use std::panic::{catch_unwind, resume_unwind};
 
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
 }
 
-/// Plans one listing; returns the number of its parts, or `None` when it cannot be archived.
-fn parts_of(seed: u64) -> Option<usize> {
+/// Plans one listing; `None` when it cannot be archived.
+fn plan_of(seed: u64) -> Option<Plan> {
     let mut rng = SplitMix64(seed);
     let case = Case::random(&mut rng);
     match case.plan_and_work(&mut rng) {
-        Ok(plan) => Some(plan.parts.len()),
+        Ok(plan) => Some(plan),
         Err(failure) => {
             assert!(
                 [FailureKind::TooLarge, FailureKind::NothingToArchive].contains(&failure.kind),
@@ -27,12 +28,14 @@ fn parts_of(seed: u64) -> Option<usize> {
 #[test]
 fn many_random_listings_make_faultless_plans() {
     let first = number("ZIPFLEET_PLAN_SEED", 1);
-    let (mut plans, mut parts) = (0u64, 0);
+    let (mut plans, mut parts, mut segments) = (0u64, 0, 0u64);
     for seed in first..first + number("ZIPFLEET_PLAN_CASES", 2_000) {
-        match catch_unwind(|| parts_of(seed)) {
-            Ok(planned) => {
-                plans += u64::from(planned.is_some());
-                parts += planned.unwrap_or(0);
+        match catch_unwind(|| plan_of(seed)) {
+            Ok(None) => {}
+            Ok(Some(plan)) => {
+                plans += 1;
+                parts += plan.parts.len();
+                segments += u64::from(plan.parts.iter().any(|part| part.within.is_some()));
             }
             Err(panic) => {
                 println!(
@@ -42,5 +45,6 @@ fn many_random_listings_make_faultless_plans() {
             }
         }
     }
-    println!("{plans} plans with {parts} parts in all");
+    println!("{plans} plans with {parts} parts in all, {segments} of them with segments");
+    assert!(plans < 100 || segments * 4 > plans, "too few plans with segments: {segments} of {plans}");
 }

@@ -1,12 +1,15 @@
 //! What holds for every plan, and the listings at the edges.
 
 use super::cases::{Case, SplitMix64, cap, object, objects, spec, streaming};
+use coordinator::cost::{Site, estimate};
 use coordinator::planner::{Means, Planner};
 use proptest::prelude::*;
 use proto::failure::{Failure, FailureKind};
 use proto::limits::{FETCH_BYTES, GIB, MIB, PARTS_MAX};
 use proto::listing::SourceObject;
-use proto::plan::Plan;
+use proto::location::Location;
+use proto::plan::{Part, Plan, Way};
+use proto::requests::RequestCounts;
 
 /// Length of the local header `cases::objects` get, below 4 GiB.
 const HEADER: u64 = 44;
@@ -35,7 +38,12 @@ fn listing() -> impl Strategy<Value = Vec<SourceObject>> {
 }
 
 fn part_bytes() -> impl Strategy<Value = Option<u64>> {
-    prop_oneof![Just(None), (5 * MIB..64 * MIB).prop_map(Some), (5u64..=64).prop_map(|mib| Some(mib * MIB))]
+    prop_oneof![
+        Just(None),
+        (5 * MIB..64 * MIB).prop_map(Some),
+        (5u64..=64).prop_map(|mib| Some(mib * MIB)),
+        (215u64..=5_110).prop_map(|mib| Some(mib * MIB))
+    ]
 }
 
 proptest! {
@@ -157,16 +165,69 @@ fn ten_thousand_parts_are_as_many_as_there_are() {
 }
 
 #[test]
-fn growing_parts_reach_far_and_then_say_so() {
+fn archives_of_any_size_that_s3_takes_are_planned_and_larger_ones_refused() {
     let case =
-        |bytes| Case { spec: spec(None), means: streaming(cap(1_024 * MIB)), objects: objects(&[bytes]) };
-    let plan = faultless(&case(1_024 * GIB));
-    assert!(plan.parts.len() < 8_000, "{} parts", plan.parts.len());
+        |bytes| Case { spec: spec(None), means: streaming(cap(256 * MIB)), objects: objects(&[bytes]) };
+    let parts_of = |plan: &Plan| plan.parts.iter().filter(|part| part.within.is_none()).count();
+    let plan = case(5 * 1_024 * GIB).plan().expect("it fits");
+    case(0).judge_plan(&plan);
+    assert!(parts_of(&plan) < 4_500, "{} parts", parts_of(&plan));
     for bytes in [50 * 1_024 * GIB, u64::MAX - 100, u64::MAX] {
         assert_eq!(failure_of(&case(bytes)).kind, FailureKind::TooLarge);
     }
-    let many = Case { objects: objects(&[5 * 1_024 * GIB; 20]), ..case(0) };
-    assert_eq!(failure_of(&many).kind, FailureKind::TooLarge);
+    let many = Case { objects: objects(&[10 * 1_024 * GIB; 5]), ..case(0) };
+    let failure = failure_of(&many);
+    assert_eq!(failure.kind, FailureKind::TooLarge);
+    assert!(!failure.message.contains("--part-size"), "there is nothing to raise: {failure}");
+}
+
+#[test]
+fn parts_that_no_node_can_hold_are_segments() {
+    let means = Means { part_bytes_cap: 20 * MIB, ..streaming(20 * MIB) };
+    let case = Case { spec: spec(Some(200 * MIB)), means, objects: objects(&[30 * MIB; 100]) };
+    let plan = faultless(&case);
+    let sizes: Vec<u64> = plan
+        .parts
+        .iter()
+        .filter(|part| matches!(part.way, Way::Joined(_)))
+        .map(|part| part.size() / MIB)
+        .collect();
+    let (last, others) = sizes.split_last().expect("there are segments");
+    assert!(others.iter().all(|mib| (190..=210).contains(mib)) && *last <= 210, "{sizes:?}");
+    let own = plan.parts.iter().filter(|part| part.within.is_none()).count();
+    assert_eq!(own, sizes.len() + 1, "and the directory");
+}
+
+#[test]
+fn what_segments_take_is_foretold() {
+    let means = Means { part_bytes_cap: 20 * MIB, ..streaming(20 * MIB) };
+    let case = Case { spec: spec(Some(200 * MIB)), means, objects: objects(&[30 * MIB; 100]) };
+    let plan = faultless(&case);
+    let segments = plan.parts.iter().filter(|part| matches!(part.way, Way::Joined(_))).count() as u64;
+    let site = Site { memory_bytes: 100 * MIB, concurrency: 8, is_encrypted: true, bytes_per_second: 1e9 };
+    let requests = estimate(&plan, RequestCounts::default(), site).requests;
+    let sent = [requests.create, requests.complete, requests.copy, requests.delete].map(|kind| kind.sent);
+    assert_eq!(sent, [segments + 1, segments + 1, segments, segments]);
+    assert_eq!(requests.bytes_sent, plan.bytes());
+}
+
+#[test]
+fn within_segments_a_copy_is_worth_as_much_as_at_first() {
+    let means = Means { bytes_per_second: 1e5, ..Means::new(20 * MIB) };
+    let case = Case { spec: spec(Some(GIB)), means, objects: objects(&[100 * MIB; 500]) };
+    let plan = faultless(&case);
+    let copied: u64 = plan.parts.iter().filter(|part| part.way == Way::Copied).map(Part::size).sum();
+    assert!(copied > 94 * 500 * MIB, "{copied}");
+}
+
+#[test]
+fn segments_next_to_the_archive_are_never_archived() {
+    let keys = ["all.zip.zipfleet-0123456789abcdef/7", "all.zip.zip", "b"];
+    let mut case = Case::new(None, keys.map(|key| object(key, 5)).to_vec());
+    case.spec.destination = Location { bucket: "photos".into(), key: "all.zip".into() };
+    case.spec.exclude = vec!["*.zip".into()];
+    let names: Vec<String> = faultless(&case).entries.iter().map(|entry| entry.name().to_owned()).collect();
+    assert_eq!(names, ["b"]);
 }
 
 /// Or the directory's part, which waits for all others, would be the last large one to be transferred.
@@ -196,7 +257,7 @@ fn nothing_is_no_archive() {
 
 #[test]
 fn part_sizes_out_of_range_are_refused() {
-    for bytes in [0, 5 * MIB - 1, 5 * GIB + 1, u64::MAX, 500 * MIB] {
+    for bytes in [0, 5 * MIB - 1, 5 * GIB + 1, u64::MAX] {
         let refused = Planner::new(&spec(Some(bytes)), Means::new(cap(512 * MIB)));
         assert_eq!(refused.expect_err("out of range").kind, FailureKind::BadRequest, "{bytes}");
     }

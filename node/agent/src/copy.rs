@@ -33,7 +33,7 @@ pub(crate) async fn copy(
     let Some((body, range)) = work.copied().filter(|(body, range)| is_sound(&work, body, range)) else {
         return Err(internal(format!("the plan of part {} contradicts itself: no such copy", id.part)));
     };
-    let Copied { etag, crc32 } = ask(requests, meter, upload, id.part, body, range).await?;
+    let Copied { etag, crc32 } = ask(requests, meter, upload, work.number, body, range).await?;
     meter.copied(work.bytes);
     let crc = match crc32 {
         Some(crc32) => Crc::known(crc32, work.bytes),

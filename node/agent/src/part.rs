@@ -57,6 +57,7 @@ async fn stream(
     buffer: BytesMut,
 ) -> Result<Made, Failure> {
     let (id, mut work) = (assignment.id, assignment.work);
+    let number = work.number;
     for body in &mut work.bodies {
         if !body.stored.is_compared(requests.s3.is_encrypted()) {
             body.stored = StoredKind::None;
@@ -68,7 +69,7 @@ async fn stream(
     let checked = fetch_all(requests, meter, &bodies, regions, &mut assembler).await?;
     let assembled = assembler.finish();
     check_bodies(requests, meter, &bodies, &assembled, &checked).await?;
-    let etag = put(requests, meter, upload, id.part, &assembled).await?;
+    let etag = put(requests, meter, upload, number, &assembled).await?;
     let Assembled { bytes, crc, bodies } = assembled;
     Ok(Made { done: PartDone { id, etag, crc, bodies, effort: meter.effort() }, bytes })
 }

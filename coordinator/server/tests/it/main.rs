@@ -8,6 +8,7 @@ mod journal;
 mod listing;
 mod metrics;
 mod node;
+mod segments;
 mod serving;
 mod sessions;
 mod spool;

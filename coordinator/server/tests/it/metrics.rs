@@ -2,14 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coordinator::machine::Settings;
-use coordinator_server::{Coordinator, Session, metrics};
-use node_agent::NodeConfig;
+use coordinator_server::{Coordinator, metrics};
 use proto::job::{JobSpec, Outcome, Summary};
 use proto::location::Source;
 use simulations_s3::{Fault, FaultKind, Occasion, Op};
 
-use crate::world::{OUT, SOURCES, World, at, pause};
+use crate::world::{OUT, SOURCES, World, at, pause, with_a_node};
 
 const DOCUMENTED: &str = include_str!("../../../../docs/metrics.md");
 
@@ -73,23 +71,6 @@ impl Told {
     }
 }
 
-async fn with_a_node(world: &World) -> Coordinator {
-    let settings = Settings { warms: false, ..Settings::default() };
-    let coordinator = Coordinator::start(world.s3.clone(), settings, None).await.expect("it starts");
-    let name = "node".to_owned();
-    let config = NodeConfig {
-        name,
-        memory_bytes: 64 << 20,
-        concurrency: 4,
-        network_bytes_per_second: 1 << 30,
-        keep_warm: 0,
-    };
-    let Session { orders, reports } = coordinator.connect(config.hello());
-    // Another client, as on another machine: it counts its requests from 0.
-    node_agent::start(config, world.s3.tallied(), orders, reports).await.expect("it starts");
-    coordinator
-}
-
 fn job(prefix: &str, key: &str) -> JobSpec {
     let source = Source::Prefix { bucket: SOURCES.into(), prefix: prefix.into() };
     JobSpec { part_bytes: Some(5 << 20), ..JobSpec::new(vec![source], at(OUT, key)) }
@@ -109,7 +90,7 @@ async fn what_was_done_is_what_is_counted() {
     let slow_down = Fault::new(Op::GetObject, FaultKind::SlowDown).on(Occasion::Nth(3));
     world.twin.add_fault(slow_down);
     world.twin.add_fault(Fault::new(Op::UploadPart, FaultKind::InternalError).on(Occasion::Nth(2)));
-    let coordinator = with_a_node(&world).await;
+    let coordinator = with_a_node(&world.s3, None).await;
     let summary = completed(&coordinator, job("in/", "a.zip")).await;
     let refused = coordinator.submit(JobSpec::new(Vec::new(), at(OUT, "b.zip"))).outcome().await;
     assert!(matches!(refused, Outcome::Failed { .. }));
@@ -161,7 +142,7 @@ async fn what_was_done_is_what_is_counted() {
 #[tokio::test]
 async fn all_that_is_told_is_documented_and_the_other_way_round() {
     let world = World::new().await;
-    let coordinator = with_a_node(&world).await;
+    let coordinator = with_a_node(&world.s3, None).await;
     let told = Told::by(&coordinator).await;
     let rows = DOCUMENTED.lines().filter(|line| line.starts_with("| `zipfleet_"));
     let documented: BTreeMap<_, _> = rows

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use coordinator::machine::Settings;
-use coordinator_server::{ApiOptions, Ready, ServeError, ServeOptions, StateLocation, serve};
+use coordinator_server::{
+    ApiOptions, Coordinator, Journal, Ready, ServeError, ServeOptions, Session, StateLocation, serve,
+};
+use node_agent::NodeConfig;
 use proto::location::Location;
 use proto_s3::{Keys, Options, S3};
 use reqwest::{Method, StatusCode};
@@ -52,6 +55,24 @@ impl World {
             self.twin.put(SOURCES, &format!("in/{number:04}.bin"), Rope::synthetic(number, bytes));
         }
     }
+}
+
+/// A coordinator with a node of its own, which holds parts of no more than 5 MiB.
+pub(crate) async fn with_a_node(s3: &S3, journal: Option<Journal>) -> Coordinator {
+    let settings = Settings { warms: false, ..Settings::default() };
+    let coordinator = Coordinator::start(s3.clone(), settings, journal).await.expect("it starts");
+    let name = "node".to_owned();
+    let config = NodeConfig {
+        name,
+        memory_bytes: 64 << 20,
+        concurrency: 4,
+        network_bytes_per_second: 1 << 30,
+        keep_warm: 0,
+    };
+    let Session { orders, reports } = coordinator.connect(config.hello());
+    // Another client, as on another machine: it counts its requests from 0.
+    node_agent::start(config, s3.tallied(), orders, reports).await.expect("it starts");
+    coordinator
 }
 
 pub(crate) fn state() -> StateLocation {

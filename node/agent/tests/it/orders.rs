@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use node_agent::NodeConfig;
 use proto::job::JobId;
-use proto::plan::Piece;
+use proto::plan::{PartNumber, Piece};
 use proto::requests::RequestClass;
 use proto::session::{Order, Pace};
 use simulations_s3::{Fault, FaultKind, Model, Occasion, Op};
@@ -25,6 +25,22 @@ async fn granted_parts_are_made_once() {
     assert_eq!(world.uploaded().len(), 30);
     assert_eq!(world.twin.requests()["UploadPart"], 30, "what the node had already was not made again");
     assert_eq!((node.vitals().moved_bytes, node.vitals().left_bytes), (30 * PART_BYTES, 0));
+}
+
+/// Attempts are named by their place in the plan, which is not the number in the upload where there are several.
+#[tokio::test]
+async fn a_part_is_uploaded_under_its_number_in_the_upload() {
+    let world = World::new().await;
+    let mut node = Hand::start(&world, config()).await;
+    let (streamed, copied) = (world.grant(700..=700), world.grant_copy(800, world.body("object"), 0..7));
+    for (order, number) in [(streamed, 2), (copied, 3)] {
+        let Order::Grant(mut batch) = order else { panic!("it is a grant") };
+        batch.assignments[0].work.number = PartNumber(number);
+        node.order(Order::Grant(batch)).await;
+    }
+    node.hear(2).await;
+    assert_eq!(node.told.parts(How::Done), [700, 800]);
+    assert_eq!(world.uploaded(), [2, 3]);
 }
 
 #[tokio::test]

@@ -1,0 +1,134 @@
+//! Archives made by way of segments, which are never left behind.
+
+use std::sync::mpsc;
+
+use coordinator_server::{Coordinator, Journal};
+use proto::job::{JobSpec, Outcome, Summary};
+use proto::location::Source;
+use simulations_s3::{Fault, FaultKind, Occasion, Op};
+
+use crate::world::{OUT, SOURCES, STATE, World, at, state, until, with_a_node};
+
+/// A job whose parts have so many MiB.
+fn job(key: &str, mib: u64) -> JobSpec {
+    let source = Source::Prefix { bucket: SOURCES.into(), prefix: "in/".into() };
+    JobSpec { part_bytes: Some(mib << 20), ..JobSpec::new(vec![source], at(OUT, key)) }
+}
+
+async fn completed(coordinator: &Coordinator, spec: JobSpec) -> Summary {
+    match coordinator.submit(spec).outcome().await {
+        Outcome::Completed(summary) => summary,
+        failed @ Outcome::Failed { .. } => panic!("{failed:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archive_of_parts_that_no_node_holds_is_the_same() {
+    let world = World::new().await;
+    world.fill(4, 17 << 20);
+    let coordinator = with_a_node(&world.s3, None).await;
+    let plain = completed(&coordinator, job("plain.zip", 5)).await;
+    let before = world.twin.requests();
+    let segmented = completed(&coordinator, job("segmented.zip", 20)).await;
+    assert_eq!((segmented.bytes, segmented.crc32), (plain.bytes, plain.crc32));
+    assert!(segmented.parts < plain.parts / 2, "{} and {} parts", segmented.parts, plain.parts);
+    assert_eq!(segmented.warnings, [""; 0]);
+    let content = |key: &str| world.twin.object(OUT, key).expect("it is there").content;
+    assert!(content("plain.zip").to_bytes() == content("segmented.zip").to_bytes());
+    assert_eq!(world.twin.keys(OUT), ["plain.zip", "segmented.zip"]);
+    assert_eq!(world.twin.uploads(), []);
+    let more = |operation: &str| {
+        world.twin.requests()[operation] - before.get(operation).copied().unwrap_or_default()
+    };
+    let segments = more("UploadPartCopy");
+    assert_eq!((more("DeleteObject"), more("CompleteMultipartUpload")), (segments, segments + 1));
+    assert!(segments >= 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_are_lost_leave_nothing() {
+    let world = World::new().await;
+    world.fill(4, 17 << 20);
+    for op in [Op::CreateMultipartUpload, Op::CompleteMultipartUpload] {
+        let lost = Fault::new(op, FaultKind::LostAnswer);
+        world.twin.add_fault(lost.on(Occasion::Nth(2)));
+    }
+    let coordinator = with_a_node(&world.s3, None).await;
+    let summary = completed(&coordinator, job("a.zip", 20)).await;
+    assert_eq!(summary.warnings, [""; 0]);
+    assert_eq!((world.twin.keys(OUT), world.twin.uploads()), (vec!["a.zip".to_owned()], vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_fails_leaves_no_segment_and_tells_which_it_must_leave() {
+    for may_delete in [true, false] {
+        let world = World::new().await;
+        world.fill(4, 17 << 20);
+        world.twin.deny("UploadPartCopy:archives".parse().expect("it is a denial"));
+        if !may_delete {
+            world.twin.deny("DeleteObject:archives".parse().expect("it is a denial"));
+        }
+        let coordinator = with_a_node(&world.s3, None).await;
+        let outcome = coordinator.submit(job("a.zip", 20)).outcome().await;
+        let Outcome::Failed { left_behind, .. } = outcome else { panic!("{outcome:?}") };
+        assert_eq!(world.twin.uploads(), []);
+        let keys = world.twin.keys(OUT);
+        assert_eq!((keys.is_empty(), left_behind.is_empty()), (may_delete, may_delete), "{left_behind:?}");
+        for key in keys {
+            let told =
+                left_behind.iter().any(|left| left.contains(&format!("`aws s3 rm 's3://{OUT}/{key}'`")));
+            assert!(told, "{key} is not told of: {left_behind:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_coordinator_left_that_died_is_removed_by_the_next() {
+    let world = World::new().await;
+    world.fill(8, 17 << 20);
+    // So that it does not come to the end.
+    world.twin.add_fault(Fault::new(Op::UploadPartCopy, FaultKind::SlowDown));
+    let (die, dies) = mpsc::channel::<()>();
+    let s3 = world.s3.tallied();
+    let coordinator = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Runtime::new().expect("there are threads");
+        runtime.block_on(async {
+            let coordinator = with_a_node(&s3, Some(Journal::new(s3.clone(), state()))).await;
+            drop(coordinator.submit(job("a.zip", 20)));
+            // As long as the test wants.
+            tokio::task::block_in_place(|| dies.recv()).expect("the test tells");
+        });
+        runtime.shutdown_background();
+    });
+    until(|| !world.twin.keys(OUT).is_empty() && world.twin.uploads().len() > 1).await;
+    die.send(()).expect("it waits for that");
+    coordinator.join().expect("it ends quietly");
+    assert!(!world.twin.keys(OUT).is_empty() && !world.twin.uploads().is_empty());
+
+    world.twin.put(OUT, "a.zip.zipfleet-of-someone", simulations_s3::Rope::from("other"));
+    let recovered = Journal::new(world.s3.clone(), state()).recover().await.expect("it can be read");
+    assert_eq!((recovered.removed.len(), recovered.warnings), (1, vec![]));
+    assert_eq!(world.twin.keys(OUT), ["a.zip.zipfleet-of-someone"]);
+    assert_eq!((world.twin.uploads(), world.twin.keys(STATE)), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn segments_that_cannot_be_removed_are_told_and_tried_again() {
+    let world = World::new().await;
+    let job = proto::job::JobId(7);
+    let archive = world.s3.create_upload(&at(OUT, "a.zip"), job).await.expect("S3 is well");
+    let record = serde_json::json!({
+        "job": job, "destination": at(OUT, "a.zip"), "written": 1_700_000_000, "upload_id": archive.upload_id,
+    });
+    let key = format!("here/uploads/{job}.json");
+    world.twin.put(STATE, &key, simulations_s3::Rope::from(record.to_string().into_bytes()));
+    let segment = format!("a.zip.zipfleet-{job}/0");
+    world.twin.put(OUT, &segment, simulations_s3::Rope::from("some"));
+    world.twin.add_fault(Fault::new(Op::DeleteObject, FaultKind::InternalError));
+    let journal = Journal::new(world.s3.clone(), state());
+    let recovered = journal.recover().await.expect("it can be read");
+    assert!(recovered.warnings[0].contains(&format!("s3://{OUT}/a.zip.zipfleet-{job}/")), "{recovered:?}");
+    world.twin.clear_faults();
+    assert_eq!(journal.recover().await.expect("it can be read").warnings, [""; 0]);
+    assert_eq!((world.twin.keys(OUT), world.twin.keys(STATE)), (vec![], vec![]));
+}

@@ -1,0 +1,101 @@
+//! Segments: their uploads, and what is left of them in the end.
+
+use proto::batch::Upload;
+use proto::failure::{Failure, FailureKind};
+use proto::job::{JobId, Stage};
+use proto::limits::{KEY_BYTES_MAX, SEGMENTS_OPEN_MAX};
+
+use super::{Effect, Machine, Question};
+use crate::job::UploadState;
+use crate::segments::location;
+use crate::work::Object;
+
+impl Machine {
+    /// Has S3 create the uploads of segments that were planned, in their order and not too many at a time, and put
+    /// together those of which every leaf is done.
+    ///
+    /// A segment can wait for leaves of later ones, when an entry reaches on into them. Those never wait for others,
+    /// so there is always one that comes to its end and makes room for the next.
+    pub(super) fn tend_segments(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get_mut(&id).filter(|job| job.is_granting()) else { return };
+        while let Some((segment, joined)) = job.ledger.next_filled() {
+            let state = &mut job.segments[segment as usize];
+            let UploadState::Open(upload) = state.clone() else { continue };
+            *state = UploadState::Completing(upload.clone());
+            let completion = job.completion_of_segment(upload, joined);
+            self.effects.push(Effect::Ask(Question::Complete(id, Some(segment), completion)));
+        }
+        while job.segments.len() < job.ledger.segments()
+            && job.segments.len() - job.segments_made < SEGMENTS_OPEN_MAX
+        {
+            let segment = u32::try_from(job.segments.len()).expect("there are at most 10,000");
+            let destination = location(&job.spec.destination, id, segment);
+            if destination.key.len() > KEY_BYTES_MAX {
+                let message = format!(
+                    "the key of {} is too long: an archive that needs segments, which are kept next to it, takes {} bytes less",
+                    job.spec.destination,
+                    destination.key.len() - job.spec.destination.key.len()
+                );
+                return self.fail(id, Failure::new(FailureKind::Destination, message));
+            }
+            job.segments.push(UploadState::Creating);
+            let question =
+                Question::Create { job: id, segment: Some(segment), destination, no_overwrite: false };
+            self.effects.push(Effect::Ask(question));
+        }
+    }
+
+    pub(super) fn segment_created(&mut self, id: JobId, segment: u32, upload: Result<Upload, Failure>) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let state = &mut job.segments[segment as usize];
+        match upload {
+            Ok(upload) => {
+                *state = UploadState::Open(upload);
+                job.ledger.open(segment);
+            }
+            Err(failure) => {
+                *state = UploadState::Gone;
+                self.fail(id, failure);
+            }
+        }
+        self.clean_up(id);
+    }
+
+    pub(super) fn segment_completed(&mut self, id: JobId, segment: u32, etag: Result<String, Failure>) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let state = &mut job.segments[segment as usize];
+        let UploadState::Completing(upload) = state.clone() else { return };
+        match etag {
+            Ok(etag) => {
+                *state = UploadState::Made(Object { location: upload.destination, etag });
+                job.segments_made += 1;
+                job.ledger.made(segment);
+                self.tend_segments(id);
+            }
+            Err(failure) => {
+                *state = UploadState::Unclear(upload);
+                self.fail(id, failure);
+            }
+        }
+        self.clean_up(id);
+    }
+
+    /// Has S3 remove what a job's segments have left; `false` if there is nothing.
+    pub(super) fn discard(&mut self, id: JobId) -> bool {
+        let left = self.jobs.get_mut(&id).and_then(|job| {
+            let left = job.take_leftovers();
+            job.is_discarding |= left.is_some();
+            left
+        });
+        let is_asked = left.is_some();
+        self.effects.extend(left.map(|left| Effect::Ask(Question::Discard(id, left))));
+        is_asked
+    }
+
+    pub(super) fn discarded(&mut self, id: JobId, left: Vec<String>) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        job.is_discarding = false;
+        job.left_behind.extend(left);
+        if job.stage == Stage::Aborting { self.clean_up(id) } else { self.finish_completed(id) }
+    }
+}
