@@ -57,7 +57,7 @@ impl Planner {
             return Err(bad_request(format!("a job takes 1 to {SOURCES_MAX} sources, not {found}")));
         }
         let naming = Naming::new(spec)?;
-        let economy = Economy::new(spec.goal, means);
+        let economy = Economy::new(spec.goal, spec.part_bytes, means);
         naming.refuse_own_archive(spec)?;
         Ok(Self {
             naming,

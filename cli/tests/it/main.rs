@@ -7,6 +7,7 @@ mod callers;
 mod certs;
 mod cluster;
 mod config;
+mod copies;
 mod failures;
 mod fleet;
 mod help;

@@ -67,6 +67,8 @@ struct Takes {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Economy {
     goal: Goal,
+    /// Size of all parts, where someone gave one.
+    part_bytes: Option<u64>,
     means: Means,
     /// Bytes placed so far.
     placed_bytes: u64,
@@ -75,8 +77,8 @@ pub(super) struct Economy {
 }
 
 impl Economy {
-    pub(super) fn new(goal: Goal, means: Means) -> Self {
-        Self { goal, means, placed_bytes: 0, known_bytes: 0 }
+    pub(super) fn new(goal: Goal, part_bytes: Option<u64>, means: Means) -> Self {
+        Self { goal, part_bytes, means, placed_bytes: 0, known_bytes: 0 }
     }
 
     /// Notes that so many more bytes are about to be placed.
@@ -101,6 +103,9 @@ impl Economy {
 
     /// Size to aim at for a copied part at `index`, in bytes.
     pub(super) fn copy_bytes(&self, index: usize) -> u64 {
+        if let Some(bytes) = self.part_bytes {
+            return bytes;
+        }
         let first = match self.goal {
             Goal::Speed => COPY_BYTES_DEFAULT,
             Goal::Balanced => 4 * COPY_BYTES_DEFAULT,
@@ -182,7 +187,7 @@ mod tests {
     /// Whether an object of so many bytes is copied, of very many like it.
     fn copies(goal: Goal, gbit_per_s: f64, bytes: u64) -> bool {
         let means = Means { bytes_per_second: gbit_per_s * 1.25e8, ..Means::new(64 * MIB) };
-        let mut economy = Economy::new(goal, means);
+        let mut economy = Economy::new(goal, None, means);
         economy.expect(u64::MAX);
         economy.copies(bytes, StoredKind::None, 0)
     }
@@ -197,7 +202,7 @@ mod tests {
 
     #[test]
     fn what_is_done_before_the_first_copy_would_be_is_streamed() {
-        let mut economy = Economy::new(Goal::Speed, Means::new(64 * MIB));
+        let mut economy = Economy::new(Goal::Speed, None, Means::new(64 * MIB));
         economy.expect(100 * MIB);
         assert!(!economy.copies(100 * MIB, StoredKind::None, 0));
         economy.expect(10_000 * MIB);
@@ -214,13 +219,13 @@ mod tests {
     #[test]
     fn what_would_have_to_be_read_all_the_same_is_streamed() {
         let means = Means { tells_crc: false, bytes_per_second: 1e9, ..Means::new(64 * MIB) };
-        let mut economy = Economy::new(Goal::Speed, means);
+        let mut economy = Economy::new(Goal::Speed, None, means);
         economy.expect(u64::MAX);
         let copies = |stored| economy.copies(6 * MIB, stored, 0);
         assert!(!copies(StoredKind::None) && !copies(StoredKind::Crc64Nvme));
         let copies = |stored| economy.copies(1_000 * MIB, stored, 0);
         assert!(copies(StoredKind::Crc32) && copies(StoredKind::Crc32OfParts));
         let means = Means { copying: Copying::Never, ..means };
-        assert!(!Economy::new(Goal::Speed, means).copies(1_000 * MIB, StoredKind::Crc32, 0));
+        assert!(!Economy::new(Goal::Speed, None, means).copies(1_000 * MIB, StoredKind::Crc32, 0));
     }
 }
