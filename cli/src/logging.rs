@@ -24,13 +24,16 @@ pub(crate) enum LogFormat {
 /// Logs on standard error: warnings; with `-v` what zipfleet does; with `-vv` every part and request as it ends,
 /// with its time; or whatever `RUST_LOG` says. Gives what sends spans to a collector, if the environment names one.
 pub(crate) fn start(command: &Command, verbose: u8, format: LogFormat) -> Option<Exporter> {
+    // That verifier logs, as an error, what whoever asked for the connection is told anyway.
     let level = match verbose {
         0 => {
-            "error,s3s=off,zipfleet=warn,coordinator_server=warn,node_agent=warn,proto_s3=warn,proto_session=warn,proto_trace=warn"
+            "error,s3s=off,rustls_platform_verifier=off,zipfleet=warn,coordinator_server=warn,node_agent=warn,proto_s3=warn,proto_session=warn,proto_trace=warn"
         }
-        1 => "warn,zipfleet=info,coordinator_server=info,node_agent=info,proto_s3=info,proto_session=info",
+        1 => {
+            "warn,rustls_platform_verifier=off,zipfleet=info,coordinator_server=info,node_agent=info,proto_s3=info,proto_session=info"
+        }
         _ => {
-            "warn,zipfleet=debug,coordinator_server=debug,node_agent=debug,proto_s3=debug,proto_session=debug"
+            "warn,rustls_platform_verifier=off,zipfleet=debug,coordinator_server=debug,node_agent=debug,proto_s3=debug,proto_session=debug"
         }
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
@@ -40,7 +43,8 @@ pub(crate) fn start(command: &Command, verbose: u8, format: LogFormat) -> Option
         LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).boxed(),
         LogFormat::Json => log.json().flatten_event(true).boxed(),
     };
-    let (exporter, trouble) = match Exporter::from_environment(service(command)) {
+    let (service, instance) = identity(command);
+    let (exporter, trouble) = match Exporter::from_environment(service, &instance) {
         Ok(exporter) => (exporter, None),
         Err(trouble) => (None, Some(trouble)),
     };
@@ -52,11 +56,12 @@ pub(crate) fn start(command: &Command, verbose: u8, format: LogFormat) -> Option
     exporter
 }
 
-/// What a collector calls the process.
-fn service(command: &Command) -> &'static str {
+/// What a collector calls the process, and which of those it is: a trace is to tell on which machine a part was.
+fn identity(command: &Command) -> (&'static str, String) {
+    let host = gethostname::gethostname().to_string_lossy().into_owned();
     match command {
-        Command::Coordinator(_) => "zipfleet-coordinator",
-        Command::Node(_) => "zipfleet-node",
-        _ => "zipfleet",
+        Command::Coordinator(_) => ("zipfleet-coordinator", host),
+        Command::Node(args) => ("zipfleet-node", args.name.clone()),
+        _ => ("zipfleet", host),
     }
 }

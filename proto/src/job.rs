@@ -161,7 +161,9 @@ impl FromStr for Trace {
         let wrong = || "a traceparent reads 00-<32 hexadecimal digits>-<16>-<2>".to_owned();
         let fields: Vec<&str> = text.split('-').collect();
         let hex = |field: &str, digits| {
-            let is_hex = field.len() == digits && field.bytes().all(|byte| byte.is_ascii_hexdigit());
+            // In lower case alone: others are to be ignored.
+            let is_hex =
+                field.len() == digits && field.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
             u128::from_str_radix(field, 16).ok().filter(|_| is_hex).ok_or_else(wrong)
         };
         let [version, trace, span, flags, rest @ ..] = fields.as_slice() else { return Err(wrong()) };

@@ -21,7 +21,7 @@ pub(crate) struct ApiArgs {
     /// Who may call, in TOML (see zipfleet tokens); read again when it changes. Without it, everybody on this machine.
     #[arg(long, value_name = "FILE")]
     pub(crate) tokens: Option<PathBuf>,
-    /// A file whose content signs callbacks where there are no tokens.
+    /// A file whose content, without a line break at its end, signs callbacks where there are no tokens.
     #[arg(long, value_name = "FILE")]
     pub(crate) callback_key_file: Option<PathBuf>,
 }

@@ -71,7 +71,12 @@ impl Trouble {
         let (what, why) = if error.is_connect() {
             (format!("cannot be reached ({cause}); is its coordinator running there?"), Why::Unreached)
         } else {
-            (format!("did not finish its answer ({cause})"), Why::Unanswered)
+            let hint = if base.scheme() == "http" && cause.contains("HTTP") {
+                "; should its address begin with https://?"
+            } else {
+                ""
+            };
+            (format!("did not finish its answer ({cause}{hint})"), Why::Unanswered)
         };
         Self::unavailable(base, &what, why)
     }

@@ -22,7 +22,8 @@ pub(super) async fn run(args: OneJobArgs, voice: Voice) -> Result<ExitCode, Fail
     let mut signals = Signals::listen().map_err(internal)?;
     let before = cluster.job(id, None).await?.job;
     if before.outcome.is_some() {
-        voice.result(&format!("job {id} had ended already: {}", state(&before)), &before);
+        let text = format!("job {id} had ended already: {}{}", state(&before), left(&before));
+        voice.result(&text, &before);
         return Ok(ExitCode::SUCCESS);
     }
     let ended = tokio::select! {
@@ -34,14 +35,23 @@ pub(super) async fn run(args: OneJobArgs, voice: Voice) -> Result<ExitCode, Fail
     };
     let text = match &ended.outcome {
         Some(Outcome::Failed { failure, left_behind }) if failure.kind == FailureKind::Cancelled => {
-            let left: String = left_behind.iter().map(|left| format!("; but {left}")).collect();
-            let nothing = if left.is_empty() { ", and nothing of it is left" } else { "" };
-            format!("job {id} is cancelled{nothing}{left}")
+            let nothing = if left_behind.is_empty() { ", and nothing of it is left" } else { "" };
+            format!("job {id} is cancelled{nothing}{}", left(&ended))
         }
         _ => format!("job {id} ended before it could be cancelled: {}", state(&ended)),
     };
     voice.result(&text, &ended);
     Ok(ExitCode::SUCCESS)
+}
+
+/// What could not be removed of a job, to follow what became of it.
+fn left(job: &JobView) -> String {
+    match &job.outcome {
+        Some(Outcome::Failed { left_behind, .. }) => {
+            left_behind.iter().map(|left| format!("; but {left}")).collect()
+        }
+        _ => String::new(),
+    }
 }
 
 /// Has a job ended; gives what has become of it.

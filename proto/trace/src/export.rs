@@ -45,12 +45,12 @@ pub enum Unexported {
 }
 
 impl Exporter {
-    /// An exporter as the environment wants it, for a process that calls itself `service` unless told otherwise;
-    /// `None` when no collector is named.
+    /// An exporter as the environment wants it, for a process that calls itself `service`, and among its like
+    /// `instance`, unless told otherwise; `None` when no collector is named.
     ///
     /// # Errors
     /// See [`Unexported`].
-    pub fn from_environment(service: &'static str) -> Result<Option<Self>, Unexported> {
+    pub fn from_environment(service: &'static str, instance: &str) -> Result<Option<Self>, Unexported> {
         if variable([OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, OTEL_EXPORTER_OTLP_ENDPOINT]).is_none() {
             return Ok(None);
         }
@@ -64,6 +64,7 @@ impl Exporter {
         let resource = Resource::builder_empty()
             .with_service_name(service)
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+            .with_attribute(KeyValue::new("service.instance.id", instance.to_owned()))
             .with_detector(Box::new(TelemetryResourceDetector))
             .with_detector(Box::new(EnvResourceDetector::new()));
         let resource = match variable(["OTEL_SERVICE_NAME"]) {

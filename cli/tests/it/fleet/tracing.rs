@@ -18,6 +18,7 @@ use super::support::Fleet;
 #[derive(Clone, Debug)]
 struct Got {
     service: String,
+    instance: String,
     span: Span,
 }
 
@@ -83,8 +84,10 @@ fn take(socket: TcpStream, got: &Mutex<Vec<Got>>) {
         for of_process in request.resource_spans {
             let resource = of_process.resource.expect("spans say where they come from");
             let service = attribute(&resource.attributes, "service.name").expect("it has a name");
+            let instance =
+                attribute(&resource.attributes, "service.instance.id").expect("it says which it is");
             let spans = of_process.scope_spans.into_iter().flat_map(|scope| scope.spans);
-            let spans = spans.map(|span| Got { service: service.clone(), span });
+            let spans = spans.map(|span| Got { service: service.clone(), instance: instance.clone(), span });
             got.lock().expect("nobody panicked").extend(spans);
         }
         // The exporter may have gone.
@@ -148,6 +151,8 @@ fn one_trace_shows_a_job_from_submission_to_each_request_on_every_machine() {
     assert_eq!(services, BTreeSet::from(expected));
     let uploads = |part: &&&Got| below(part).iter().any(|got| got.attribute("operation") == "UploadPart");
     assert!(named("part").iter().filter(uploads).count() as u64 >= summary.parts);
+    let nodes: BTreeSet<&str> = named("part").iter().map(|part| part.instance.as_str()).collect();
+    assert_eq!(nodes, BTreeSet::from(["n1", "n2"]), "it tells on which machine a part was");
     for operation in
         ["ListObjectsV2", "GetObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"]
     {

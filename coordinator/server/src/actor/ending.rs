@@ -46,6 +46,9 @@ impl State {
             }
             Outcome::Failed { failure, left_behind } => {
                 tracing::info!(job = %id, %failure, "job failed");
+                for left in left_behind {
+                    tracing::warn!(job = %id, left, "something of a job could not be removed");
+                }
                 self.spans.get(&id).into_iter().for_each(|span| proto_trace::failed(span, failure));
                 left_behind.is_empty()
             }

@@ -12,6 +12,9 @@ use proto::job::JobId;
 use crate::actor::Refusal;
 use crate::handle::Gone;
 
+/// Time in which one of many jobs may have ended.
+const JOB_ENDS: Duration = Duration::from_secs(5);
+
 /// Something is wrong with a request, or with us.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -75,7 +78,8 @@ impl From<Refusal> for Problem {
                 format!(
                     "this token may have {most} jobs that have not ended at a time, and has: wait for one to end"
                 ),
-            ),
+            )
+            .retry_after(JOB_ENDS),
             Refusal::Unrecorded(failure) => Self::unavailable(format!(
                 "the callback cannot be recorded, so the job is not taken: {failure}"
             )),
