@@ -38,6 +38,9 @@ pub const PART_BYTES_DEFAULT: u64 = 16 * MIB;
 /// After this many parts the size aimed at doubles, so that 10,000 parts reach terabytes although
 /// planning starts before the total is known.
 pub const PARTS_PER_DOUBLING: u32 = 1_000;
+/// So many parts of an archive are no segments, unless a size was asked for: those that have grown to what a node can
+/// hold stay as they are for a while, because segments are copied once more and have to be deleted.
+pub const PARTS_WITHOUT_SEGMENTS: u32 = 5_000;
 /// Beyond the size a node can hold, the size aimed at doubles after this many parts of the archive, each of them a
 /// segment: seven doublings, from what small nodes hold to 5 GiB, take few of the 10,000.
 pub const SEGMENTS_PER_DOUBLING: u32 = 60;

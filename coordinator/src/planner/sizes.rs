@@ -1,7 +1,7 @@
 //! How large parts are to be.
 
 use proto::failure::Failure;
-use proto::limits::{PART_BYTES_AIM_MAX, PART_BYTES_MIN, PARTS_PER_DOUBLING, SEGMENTS_PER_DOUBLING};
+use proto::limits::{PART_BYTES_AIM_MAX, PART_BYTES_MIN, PARTS_WITHOUT_SEGMENTS, SEGMENTS_PER_DOUBLING};
 
 use super::bad_request;
 use super::economy::doublings;
@@ -41,9 +41,12 @@ impl PartSizes {
         if grown <= self.cap_bytes {
             return grown;
         }
-        // The first part that outgrows nodes, and what it is aimed at.
+        if index < PARTS_WITHOUT_SEGMENTS as usize {
+            return self.cap_bytes;
+        }
+        // What the first segment is aimed at.
         let doubled = (self.cap_bytes / self.usual_bytes).ilog2() + 1;
-        let beyond = index - (doubled * PARTS_PER_DOUBLING) as usize;
+        let beyond = index - PARTS_WITHOUT_SEGMENTS as usize;
         // Twenty doublings are enough for any size.
         let more = (beyond / SEGMENTS_PER_DOUBLING as usize).min(20);
         (self.usual_bytes << doubled << more).min(PART_BYTES_AIM_MAX)
@@ -80,14 +83,14 @@ mod tests {
     #[test]
     fn parts_grow_to_what_a_node_holds_and_segments_beyond_it() {
         let sizes = PartSizes::new(None, 16 * MIB, 86 * MIB).expect("nothing is fixed");
-        let mib: Vec<u64> = [0, 999, 1_000, 2_999, 3_000, 3_059, 3_060, 3_300, 3_360, 9_999]
+        let mib: Vec<u64> = [0, 999, 1_000, 2_999, 3_000, 4_999, 5_000, 5_059, 5_060, 5_300, 5_360, 9_999]
             .map(|index| sizes.of_archive(index) / MIB)
             .to_vec();
-        assert_eq!(mib, [16, 16, 32, 64, 128, 128, 256, 4_096, 5_110, 5_110]);
-        assert!(!sizes.is_segment(2_999) && sizes.is_segment(3_000));
-        assert_eq!([2_999, 3_000, 9_999].map(|index| sizes.of_part(index) / MIB), [64, 16, 16]);
+        assert_eq!(mib, [16, 16, 32, 64, 86, 86, 128, 128, 256, 4_096, 5_110, 5_110]);
+        assert!(!sizes.is_segment(4_999) && sizes.is_segment(5_000));
+        assert_eq!([2_999, 4_999, 5_000, 9_999].map(|index| sizes.of_part(index) / MIB), [64, 86, 16, 16]);
         let all: u64 = (0..PARTS_MAX as usize).map(|index| sizes.of_archive(index)).sum();
-        assert!(all > ARCHIVE_BYTES_MAX / 3 * 2, "{} GiB", all / GIB);
+        assert!(all > ARCHIVE_BYTES_MAX / 5 * 2, "{} GiB", all / GIB);
     }
 
     #[test]
