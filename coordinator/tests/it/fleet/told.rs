@@ -6,9 +6,10 @@ use super::*;
 
 const JOB: JobId = JobId(1);
 
-/// Runs a job of so many objects of so many bytes and compares what is told each second with what comes true.
+/// Runs a job of so many objects of so many bytes and compares what is told each second with what comes true: half or
+/// double is near enough, and a part more or less, which is `slack_ms`.
 #[track_caller]
-fn tells_the_time_left(mut fleet: Fleet, objects: u64, bytes: u64) {
+fn tells_the_time_left(mut fleet: Fleet, objects: u64, bytes: u64, slack_ms: u64) {
     fleet.submit(JOB.0, objects, bytes, Priority::Normal);
     let mut told = Vec::new();
     while fleet.ended.is_empty() {
@@ -21,8 +22,9 @@ fn tells_the_time_left(mut fleet: Fleet, objects: u64, bytes: u64) {
     assert!(from_ms <= end_ms * 2 / 3, "told only from {from_ms} of {end_ms} on");
     for (at_ms, left_ms) in told {
         let truth_ms = end_ms - at_ms;
-        let off_ms = truth_ms.abs_diff(left_ms);
-        assert!(off_ms <= 3_000 + truth_ms / 2, "at {at_ms} told {left_ms}, truth {truth_ms}");
+        let (least_ms, most_ms) = (truth_ms / 2, truth_ms * 2);
+        let is_true = left_ms + slack_ms >= least_ms && left_ms <= most_ms + slack_ms;
+        assert!(is_true, "at {at_ms} told {left_ms}, truth {truth_ms}");
     }
 }
 
@@ -33,7 +35,7 @@ fn the_time_left_is_true_where_parts_end_rarely() {
         for (id, speed) in nodes.iter().enumerate() {
             fleet.join(id as u64, *speed);
         }
-        tells_the_time_left(fleet, 40, 16_000_000);
+        tells_the_time_left(fleet, 100, 16_000_000, 10_000);
     }
 }
 
@@ -41,7 +43,7 @@ fn the_time_left_is_true_where_parts_end_rarely() {
 fn the_time_left_is_true_where_parts_end_all_the_time() {
     let mut fleet = Fleet::new(Policy::default());
     (0..4).for_each(|id| fleet.join(id, 50.0 * MB_PER_S));
-    tells_the_time_left(fleet, 1_000, 5 * MIB);
+    tells_the_time_left(fleet, 1_000, 5 * MIB, 2_000);
 }
 
 /// Nodes that wait for their first bytes are taken to be slow, and lose their queues. That is no speed to tell of.
@@ -83,7 +85,9 @@ fn what_was_stolen_is_told_by_all_alike() {
     let taken: u64 = shares.iter().map(|share| share.stolen).sum();
     assert!(stolen("n0") > 50, "{shares:?}");
     assert_eq!(stolen("n0") + stolen("n1"), counters.attempts_stolen);
-    assert_eq!((taken, counters.parts_stolen), (counters.parts_stolen, counters.attempts_stolen));
+    assert_eq!(taken, counters.parts_stolen);
+    // Few are moved twice.
+    assert!(counters.attempts_stolen * 10 >= counters.parts_stolen * 9, "{counters:?}");
     for share in shares {
         assert!(stolen(&share.name) <= share.stolen, "{shares:?}");
     }
