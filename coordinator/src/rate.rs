@@ -3,11 +3,11 @@
 //! Only parts that have ended are counted, and these end in bursts: as far apart as one takes, and many at once where
 //! S3 copies them or nodes are alike. So the rate is measured in rounds: one is over when as many parts have ended as
 //! were under way at its beginning, and what is under way stands at the same point again. A round in progress is taken to go as those
-//! before, until it takes longer than any of them.
+//! before, until it takes longer than the longest of them.
 
 /// About over how long the rate is measured at least, in milliseconds.
 const MEMORY_MS: f64 = 10_000.0;
-/// Over how many of the longest rounds it is measured: one more or less must not matter much.
+/// About over how many rounds it is measured at least: one more or less must not matter much.
 const ROUNDS: f64 = 4.0;
 
 /// How much is done.
@@ -27,11 +27,11 @@ pub(crate) struct Rate {
     /// How long it has taken so far, in milliseconds, and the bytes done in it.
     round_ms: u64,
     round_bytes: u64,
-    /// The longest round so far.
-    longest_ms: u64,
-    /// Bytes done in rounds before, and the milliseconds that these took, those long ago counting less.
+    /// Bytes done in rounds before, the milliseconds that these took, and the longest of them; what was long ago counts
+    /// less.
     bytes: f64,
     ms: f64,
+    longest_ms: f64,
 }
 
 impl Rate {
@@ -52,10 +52,9 @@ impl Rate {
         if self.round_ms == 0 || self.round_bytes == 0 || done.parts - self.then.parts < round_parts {
             return;
         }
-        self.longest_ms = self.longest_ms.max(self.round_ms);
         let round_ms = self.round_ms as f64;
-        let memory_ms = MEMORY_MS.max(ROUNDS * self.longest_ms as f64);
-        let kept = (-round_ms / memory_ms).exp();
+        let kept = (-round_ms / MEMORY_MS.max(ROUNDS * round_ms)).exp();
+        self.longest_ms = round_ms.max(self.longest_ms * kept);
         self.bytes = self.bytes * kept + self.round_bytes as f64;
         self.ms = self.ms * kept + round_ms;
         (self.since_ms, self.then, self.under_way) = (Some(now_ms), done, under_way);
@@ -63,7 +62,7 @@ impl Rate {
     }
 
     fn bytes_per_ms(&self) -> Option<f64> {
-        let overdue_ms = self.round_ms.saturating_sub(self.longest_ms) as f64;
+        let overdue_ms = (self.round_ms as f64 - self.longest_ms).max(0.0);
         (self.ms > 0.0).then(|| self.bytes / (self.ms + overdue_ms))
     }
 
@@ -79,7 +78,7 @@ impl Rate {
         let bytes_per_ms = self.bytes_per_ms()?;
         let time = |bytes: u64| (bytes as f64 / bytes_per_ms) as u64;
         let from_round = time(bytes_left.saturating_add(self.round_bytes));
-        Some(time(bytes_left).min(from_round.saturating_sub(self.round_ms.min(self.longest_ms))))
+        Some(time(bytes_left).min(from_round.saturating_sub(self.round_ms.min(self.longest_ms as u64))))
     }
 }
 

@@ -46,9 +46,9 @@ fn cases() -> Vec<Case> {
             0.15,
             2.0,
         ),
-        case("stop and go", stop_and_go, 4, 0.1, 2.1),
+        case("stop and go", stop_and_go, 4, 0.1, 2.5),
         case("fast", every(20, 8 * MB, 0, 1_500), 8, 0.4, 1.2),
-        case("nodes die", nodes_die, 10, 0.5, 2.0),
+        case("nodes die", nodes_die, 3, 0.5, 2.0),
         case("copied by S3", bursts(9_000, 60, 128 << 20, 4), 60, 0.25, 1.1),
         case(
             "copied in one go, a few late",
