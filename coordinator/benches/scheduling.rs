@@ -18,6 +18,7 @@ use proto::part::{Effort, PartDone};
 use proto::plan::PartNumber;
 use proto::report::{Report, Vitals};
 use proto::session::{Hello, Order};
+use proto::timeline::Origin;
 
 const NODES: u64 = 1_000;
 const JOBS: u64 = 16;
@@ -46,7 +47,14 @@ fn decisions() {
         scheduler.begin(JobId(job), 1);
         for index in 0..PARTS as usize {
             made += u64::from(
-                scheduler.deal(JobId(job), Queued { index, cost_bytes: 5 * MIB }, false, |_| false).is_some(),
+                scheduler
+                    .deal(
+                        JobId(job),
+                        Queued { index, cost_bytes: 5 * MIB, origin: Origin::Granted },
+                        false,
+                        |_| false,
+                    )
+                    .is_some(),
             );
         }
     }

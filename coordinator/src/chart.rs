@@ -59,6 +59,12 @@ impl Chart {
         self.ended.push(Bar { began_ms, ended_ms, end, ..bar });
     }
 
+    /// How many attempts have not ended.
+    #[must_use]
+    pub fn under_way(&self) -> u64 {
+        self.open.len() as u64
+    }
+
     /// All of it, `at_ms` milliseconds after the job was submitted.
     #[must_use]
     pub fn timeline(&self, at_ms: u64) -> Timeline {

@@ -19,7 +19,7 @@ pub struct Counters {
     pub jobs_cancelled: u64,
     /// Attempts granted, those below included.
     pub attempts_granted: u64,
-    /// Attempts at parts taken from another node's queue.
+    /// Attempts at parts that were taken from another node's queue before.
     pub attempts_stolen: u64,
     /// Second attempts at parts in flight elsewhere.
     pub attempts_hedged: u64,
@@ -31,7 +31,7 @@ pub struct Counters {
     pub attempts_lost: u64,
     /// Attempts that were dropped or handed back.
     pub attempts_dropped: u64,
-    /// Parts moved from one queue to another.
+    /// Moves of a part out of one node's queue to another node.
     pub parts_stolen: u64,
     /// Second attempts that came first.
     pub hedges_won: u64,

@@ -17,7 +17,7 @@ use proto::view::{JobState, JobView};
 use crate::chart::Chart;
 use crate::ledger::Ledger;
 use crate::planner::Planner;
-use crate::rate::Rate;
+use crate::rate::{Done, Rate};
 use crate::scheduler::NodeId;
 use crate::story::Story;
 use crate::work::{Object, part_work};
@@ -96,7 +96,7 @@ pub struct Job {
     /// Requests to S3 for it.
     pub requests: RequestCounts,
     /// Archive bytes uploaded a second, of late.
-    rate: Rate,
+    pub(crate) rate: Rate,
     /// Where attempts at a part have failed.
     pub failed_at: BTreeMap<PartNumber, BTreeSet<NodeId>>,
 }
@@ -132,8 +132,9 @@ impl Job {
     }
 
     /// Notes that time has passed, by which its rate is measured.
-    pub fn tick(&mut self, since_ms: u64) {
-        self.rate.measure(self.ledger.bytes_done(), since_ms);
+    pub fn tick(&mut self, now_ms: u64) {
+        let done = Done { bytes: self.ledger.bytes_done(), parts: self.ledger.parts_done() };
+        self.rate.measure(done, self.chart.under_way(), now_ms);
     }
 
     /// Notes what an attempt took.
@@ -273,7 +274,7 @@ impl Job {
             parts_done: self.ledger.parts_done(),
             bytes_per_second: self.rate.bytes_per_second(),
             left_ms: (self.stage >= Stage::Transferring)
-                .then(|| self.rate.time_for(plan.bytes().saturating_sub(self.ledger.bytes_done())))
+                .then(|| self.rate.time_left(plan.bytes().saturating_sub(self.ledger.bytes_done())))
                 .flatten(),
         }
     }

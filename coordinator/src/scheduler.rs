@@ -17,6 +17,7 @@ use proto::limits::PART_BYTES_DEFAULT;
 use proto::plan::PartNumber;
 use proto::report::Vitals;
 use proto::session::Hello;
+use proto::timeline::Origin;
 use proto::view::{NodeState, NodeView};
 
 use fair::Shares;
@@ -54,7 +55,7 @@ impl Default for Policy {
     }
 }
 
-/// A part moved from the back of one queue, and why: estimates in milliseconds, `None` for never.
+/// A part moved from the back of one queue, and why: estimates in milliseconds, `None` where nobody can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stolen {
     /// The job.
@@ -86,9 +87,9 @@ pub enum Next {
         cost_bytes: u64,
         /// The node that has it.
         slow: NodeId,
-        /// When the new attempt would be done, in milliseconds.
+        /// When the new attempt would be done, in milliseconds; `None` where nobody can tell.
         node_left_ms: Option<u64>,
-        /// When the other would be, in milliseconds; `None` for never.
+        /// When the other would be, in milliseconds.
         slow_left_ms: Option<u64>,
     },
 }
@@ -234,7 +235,7 @@ impl Scheduler {
             return None;
         }
         let stolen = self.take_last(thief, victim, job, part);
-        self.queue(thief, job, part, false);
+        self.queue(thief, job, stolen.part, false);
         Some(stolen)
     }
 
@@ -246,19 +247,21 @@ impl Scheduler {
     }
 
     fn take_last(&mut self, thief: NodeId, victim: NodeId, job: JobId, part: Queued) -> Stolen {
-        let left = |id: NodeId| Some(self.nodes.get(&id)?.left_us(self.usual)? / 1_000);
+        let left = |id: NodeId| self.nodes.get(&id).and_then(|node| node.told_ms(node.left_us(self.usual)));
         let (thief_left_ms, victim_left_ms) = (left(thief), left(victim));
         let node = self.nodes.get_mut(&victim).expect("its queue was just looked at");
         node.take(job, true);
         self.shares.unqueued(job);
         self.rank(victim);
+        let part = Queued { origin: Origin::Stolen, ..part };
         Stolen { job, part, thief, victim, thief_left_ms, victim_left_ms }
     }
 
     fn hedge(&mut self, id: NodeId) -> Option<Next> {
         let node = self.nodes.get(&id).filter(|_| self.policy.hedges)?;
         for (slow_us, slow) in self.by_granted.iter().rev().take(HEDGE_LOOKS) {
-            let grants = self.nodes.get(slow)?.granted.iter();
+            let slow_node = self.nodes.get(slow)?;
+            let grants = slow_node.granted.iter();
             // The one granted last has come least far.
             let lone = grants.filter(|(_, grant)| !grant.is_contested).max_by_key(|(_, grant)| grant.order);
             let Some((attempt, grant)) = lone.filter(|_| *slow != id) else { continue };
@@ -273,8 +276,8 @@ impl Scheduler {
                 attempt: *attempt,
                 cost_bytes: grant.cost_bytes,
                 slow: *slow,
-                node_left_ms: Some(mine_us / 1_000),
-                slow_left_ms: (*slow_us < u64::MAX).then_some(slow_us / 1_000),
+                node_left_ms: node.told_ms(Some(mine_us)),
+                slow_left_ms: slow_node.told_ms((*slow_us < u64::MAX).then_some(*slow_us)),
             });
         }
         None

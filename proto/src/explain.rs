@@ -36,7 +36,7 @@ pub struct NodeShare {
     pub parts: u64,
     /// Archive bytes in them.
     pub bytes: u64,
-    /// Parts it took from other nodes' queues.
+    /// Parts it took from other nodes' queues, be it that they were taken from its own again.
     pub stolen: u64,
     /// Parts others took from its queue.
     pub robbed: u64,
@@ -63,7 +63,8 @@ pub struct Decision {
     pub what: What,
 }
 
-/// What was decided, and why. Times are estimates, in milliseconds; `None` means never.
+/// What was decided, and why. Times are estimates, in milliseconds; `None` where nobody can tell: the node stands
+/// still, or has not worked long enough for its speed to be known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum What {

@@ -248,9 +248,11 @@ pub struct Progress {
     pub parts_planned: u64,
     /// Parts uploaded or copied so far, of these.
     pub parts_done: u64,
-    /// Archive bytes uploaded a second, of late.
+    /// Archive bytes uploaded a second, of late: measured over at least some seconds, and several times as long as
+    /// parts take, because many end together.
     pub bytes_per_second: u64,
-    /// Milliseconds until all parts are uploaded, at that rate; `None` while that cannot be told.
+    /// Milliseconds until all parts are uploaded, at that rate; `None` while that cannot be told: until the listing has
+    /// ended and as many parts are done as are under way.
     pub left_ms: Option<u64>,
 }
 

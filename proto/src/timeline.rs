@@ -39,10 +39,10 @@ pub struct Bar {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
-    /// The part was in the node's queue.
+    /// The part was put in the node's queue and stayed there.
     #[default]
     Granted,
-    /// The node took it from another's queue.
+    /// The node took it from another's queue, at once or by way of its own.
     Stolen,
     /// Another node had it, and was slower.
     Hedge,

@@ -103,7 +103,7 @@ pub(super) fn sentence(decision: &Decision) -> String {
 }
 
 fn within(left_ms: Option<u64>) -> String {
-    left_ms.map_or_else(|| "never".to_owned(), |ms| format!("in {}", seconds(ms)))
+    left_ms.map_or_else(|| "at no known time".to_owned(), |ms| format!("in {}", seconds(ms)))
 }
 
 fn seconds(ms: u64) -> String {
@@ -148,7 +148,7 @@ node-1      2   32.00 MB       0       0       0    0       0       0     0     
 node-2     98    1.57 GB       4       0       0    0       0       0     0            0
 
 at 3.2 s node-2 took 4 parts from node-1's queue: it would have been done in 0.1 s, node-1 in 6.0 s
-at 3.2 s node-2 began part 7 too: it would be done in 1.0 s, node-1, which has it, never
+at 3.2 s node-2 began part 7 too: it would be done in 1.0 s, node-1, which has it, at no known time
 at 3.2 s node-1 was lost: 1 attempt it had not answered went to others
 and 2 decisions more";
         let told = describe(&shares, &decisions, 2);

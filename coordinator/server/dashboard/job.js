@@ -279,8 +279,8 @@ function note(of, decision) {
   return isNew;
 }
 
-const would = (ms) => (ms === null ? "would never be done" : `would be done in ${duration(ms)}`);
-const wouldHave = (ms) => (ms === null ? "would never have been done" : `would have been done in ${duration(ms)}`);
+const would = (ms) => (ms === null ? "would be done at no known time" : `would be done in ${duration(ms)}`);
+const wouldHave = (ms) => (ms === null ? "would have been done at no known time" : `would have been done in ${duration(ms)}`);
 const parts = (number) => `${count(number)} ${number === 1 ? "part" : "parts"}`;
 const SAYS = {
   stole: (it) => `${it.thief} stole ${parts(it.parts)} from ${it.victim}, which ${wouldHave(it.victim_left_ms)}`,

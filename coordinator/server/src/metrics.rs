@@ -136,7 +136,7 @@ impl Seen {
         page.gauge("parts_queued", "Parts that wait in nodes' queues.", self.queued_parts)?;
         let queued = self.of_nodes(|node| node.queued_bytes);
         page.gauge("queued_bytes", "Bytes of parts that wait in nodes' queues.", queued)?;
-        page.counter("parts_stolen", "Parts moved from one node's queue to another's.", parts_stolen)?;
+        page.counter("parts_stolen", "Moves of a part from one node's queue to another node.", parts_stolen)?;
         page.counter("hedges_won", "Second attempts that came first.", hedges_won)?;
         page.counter("archived_bytes", "Archive bytes uploaded.", bytes_done)
     }

@@ -139,7 +139,7 @@ impl Machine {
         }
         for job in self.jobs.values_mut().filter(|job| job.ledger.has_ready() && job.is_granting()) {
             while let Some((index, is_urgent)) = job.ledger.next_ready() {
-                let part = Queued { index, cost_bytes: job.part_cost(index) };
+                let part = Queued { index, cost_bytes: job.part_cost(index), origin: Origin::Granted };
                 let failed_at = job.failed_at.get(&PartNumber::from_index(index));
                 let is_avoided = |node| failed_at.is_some_and(|nodes| nodes.contains(&node));
                 self.stirred.extend(self.scheduler.deal(job.id, part, is_urgent, is_avoided));
@@ -171,10 +171,10 @@ impl Machine {
     /// it is not needed any more.
     fn attempt(&mut self, node: NodeId, next: Next) -> Option<(Assignment, Option<u32>, Upload)> {
         let (id, index, cost_bytes, origin, slow) = match next {
-            Next::Queued(id, part) => (id, part.index, part.cost_bytes, Origin::Granted, None),
+            Next::Queued(id, part) => (id, part.index, part.cost_bytes, part.origin, None),
             Next::Stolen(stolen) => {
                 self.tell_theft(&stolen);
-                (stolen.job, stolen.part.index, stolen.part.cost_bytes, Origin::Stolen, None)
+                (stolen.job, stolen.part.index, stolen.part.cost_bytes, stolen.part.origin, None)
             }
             Next::Hedge { attempt, cost_bytes, slow, .. } => {
                 (attempt.job, attempt.part.index(), cost_bytes, Origin::Hedge, Some((slow, attempt)))
@@ -203,6 +203,7 @@ impl Machine {
         let attempt = AttemptId { job: id, part: PartNumber::from_index(index), attempt: number };
         let name = self.scheduler.name(node);
         job.chart.granted(attempt, node, name, origin, self.now_ms - job.submitted_ms);
+        job.rate.begin(self.now_ms);
         let trace = job.spec.trace;
         self.scheduler.grant(node, attempt, cost_bytes, self.now_ms);
         self.count_grant(origin);

@@ -7,9 +7,10 @@ use proto::job::JobId;
 use proto::limits::NETWORK_BYTES_PER_S_DEFAULT;
 use proto::report::Vitals;
 use proto::session::Hello;
+use proto::timeline::Origin;
 use proto::view::{NodeState, NodeView};
 
-use super::speed::Speed;
+use super::speed::{STILL_BYTES_PER_MS, Speed};
 
 /// A node is granted no more than it does in this time, in milliseconds: far more than a round trip, so that it
 /// never runs dry and a node that gets faster is noticed; little enough to leave a slow one the last parts.
@@ -26,6 +27,8 @@ pub struct Queued {
     pub index: usize,
     /// What it costs a node, in bytes.
     pub cost_bytes: u64,
+    /// What an attempt at it will be, begun from this queue: `Stolen` if it was in another's before.
+    pub origin: Origin,
 }
 
 /// An attempt that has not been answered.
@@ -115,7 +118,7 @@ impl Node {
     /// Bytes a millisecond, or what is usual where it was never measured.
     pub(super) fn bytes_per_ms(&self, usual: f64) -> f64 {
         // A node that seems to stand still is as slow as can be, not infinitely: it may just wait for S3.
-        self.speed.bytes_per_ms().unwrap_or(usual).max(1.0)
+        self.speed.bytes_per_ms().unwrap_or(usual).max(STILL_BYTES_PER_MS)
     }
 
     /// Lets time pass in which it may have had nothing to do.
@@ -235,6 +238,11 @@ impl Node {
     /// Microseconds until it is done with all it has, or `None` if never.
     pub(super) fn left_us(&self, usual: f64) -> Option<u64> {
         self.done_us(self.queued_bytes, usual)
+    }
+
+    /// What is told of an estimate of when it would be done with something, in milliseconds.
+    pub(super) fn told_ms(&self, done_us: Option<u64>) -> Option<u64> {
+        done_us.filter(|_| self.speed.is_certain()).map(|us| us / 1_000)
     }
 
     pub(super) fn rank(&self, usual: f64, more_bytes: u64) -> Ranks {

@@ -5,6 +5,11 @@
 const MEMORY_MS: f64 = 2_000.0;
 /// Shortest time to measure over, in milliseconds: bytes come in bursts.
 const SPAN_MS: u64 = 400;
+/// Time over which a speed must have been measured to be told of, in milliseconds: a node that has just begun may
+/// wait for its first bytes, and seem to need days.
+const CERTAIN_MS: u64 = 2_000;
+/// Slower than this, in bytes a millisecond, a node stands still.
+pub(super) const STILL_BYTES_PER_MS: f64 = 1.0;
 
 /// Time over which an idle node that was slow is believed to be like others again, in milliseconds: it is not
 /// given anything while it counts as slow, so nothing else would show that it no longer is.
@@ -17,6 +22,8 @@ pub(super) struct Speed {
     /// When and at which count the present span began; `None` while the node has nothing to do, because that
     /// tells nothing.
     since: Option<(u64, u64)>,
+    /// Over how long it was measured in all, in milliseconds.
+    measured_ms: u64,
 }
 
 impl Speed {
@@ -36,6 +43,7 @@ impl Speed {
             // The first measure stands for itself.
             let before = self.bytes_per_ms.unwrap_or(seen);
             self.bytes_per_ms = Some(before + weight * (seen - before));
+            self.measured_ms = self.measured_ms.saturating_add(span_ms);
         }
         self.since = is_busy.then_some((now_ms, moved_bytes));
     }
@@ -50,6 +58,11 @@ impl Speed {
         if let Some(speed) = self.bytes_per_ms.as_mut().filter(|speed| **speed < usual) {
             *speed += (1.0 - (-(ms as f64) / GRUDGE_MS).exp()) * (usual - *speed);
         }
+    }
+
+    /// Whether it was measured long enough to tell anyone when the node will be done with something.
+    pub(super) fn is_certain(&self) -> bool {
+        self.measured_ms >= CERTAIN_MS && self.bytes_per_ms > Some(STILL_BYTES_PER_MS)
     }
 
     /// Bytes a millisecond; `None` until measured.
@@ -98,12 +111,24 @@ mod tests {
 
     #[test]
     fn slowness_is_forgiven_in_time_and_fastness_stays() {
-        let mut speed = Speed { bytes_per_ms: Some(10.0), since: None };
+        let mut speed = Speed { bytes_per_ms: Some(10.0), ..Speed::default() };
         (0..20).for_each(|_| speed.forgive(100.0, 500));
         assert!((60.0..80.0).contains(&speed.bytes_per_ms().unwrap()), "{speed:?}");
-        let mut speed = Speed { bytes_per_ms: Some(200.0), since: None };
+        let mut speed = Speed { bytes_per_ms: Some(200.0), ..Speed::default() };
         speed.forgive(100.0, 60_000);
         assert_eq!(speed.bytes_per_ms(), Some(200.0));
+    }
+
+    #[test]
+    fn a_speed_is_told_of_once_it_was_measured_for_long_enough_and_the_node_moves() {
+        let (mut speed, mut now_ms, mut moved) = (Speed::default(), 0, 0);
+        speed.begin(0, 0);
+        run(&mut speed, &mut now_ms, &mut moved, 1_000, 1_500);
+        assert!(!speed.is_certain(), "{speed:?}");
+        run(&mut speed, &mut now_ms, &mut moved, 1_000, 500);
+        assert!(speed.is_certain(), "{speed:?}");
+        run(&mut speed, &mut now_ms, &mut moved, 0, 30_000);
+        assert!(!speed.is_certain(), "it stands still: {speed:?}");
     }
 
     #[test]

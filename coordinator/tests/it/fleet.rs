@@ -19,8 +19,11 @@ use proto::plan::PartNumber;
 use proto::report::{Report, Throttled, Vitals};
 use proto::requests::RequestClass;
 use proto::session::{Hello, Order};
+use proto::timeline::Timeline;
 
 use super::cases::{SplitMix64, spec};
+
+mod told;
 
 /// One step of virtual time, in milliseconds.
 const STEP_MS: u64 = 10;
@@ -155,6 +158,7 @@ struct Fleet {
     /// Objects of each job: how many, of which size.
     jobs: BTreeMap<JobId, (u64, u64)>,
     ended: BTreeMap<JobId, (u64, Outcome, Explanation)>,
+    timelines: BTreeMap<JobId, Timeline>,
     cancelled: BTreeSet<JobId>,
     /// Jobs whose parts no node can hold.
     segmented: BTreeSet<JobId>,
@@ -173,6 +177,7 @@ impl Fleet {
             reports: VecDeque::new(),
             jobs: BTreeMap::new(),
             ended: BTreeMap::new(),
+            timelines: BTreeMap::new(),
             cancelled: BTreeSet::new(),
             segmented: BTreeSet::new(),
             failures: BTreeMap::new(),
@@ -248,6 +253,7 @@ impl Fleet {
                     Effect::Ask(question) => events.push_back(self.answer(question)),
                     Effect::Finish(ended) => {
                         let outcome = ended.view.outcome.expect("it has ended");
+                        self.timelines.insert(ended.view.id, ended.timeline);
                         self.ended.insert(ended.view.id, (self.now_ms, outcome, ended.explanation));
                     }
                 }
