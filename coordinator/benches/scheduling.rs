@@ -50,7 +50,7 @@ fn decisions() {
                 scheduler
                     .deal(
                         JobId(job),
-                        Queued { index, cost_bytes: 5 * MIB, origin: Origin::Granted },
+                        Queued { index, cost_bytes: 5 * MIB, is_copy: false, origin: Origin::Granted },
                         false,
                         |_| false,
                     )
@@ -67,7 +67,7 @@ fn decisions() {
                 Next::Hedge { .. } => break,
             };
             let attempt = AttemptId { job, part: PartNumber::from_index(part.index), attempt: 1 };
-            scheduler.grant(node, attempt, part.cost_bytes, 0);
+            scheduler.grant(node, attempt, part.cost_bytes, false, 0);
             held.push_back((node, attempt));
             made += 1;
         }

@@ -164,6 +164,12 @@ impl Job {
         self.planner.plan().parts[index].cost_bytes()
     }
 
+    /// Whether S3 makes the part at `index` by itself.
+    #[must_use]
+    pub fn is_copy(&self, index: usize) -> bool {
+        self.planner.plan().parts[index].way != Way::Streamed
+    }
+
     /// The upload that the part at `index` goes to, if it is open.
     #[must_use]
     pub fn upload_of(&self, index: usize) -> Option<&Upload> {

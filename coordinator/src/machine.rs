@@ -352,10 +352,12 @@ impl Machine {
     fn planner(&self, spec: &JobSpec) -> Result<Planner, Failure> {
         let default_window = body_budget_bytes(NODE_MEMORY_DEFAULT, NODE_CONCURRENCY_DEFAULT);
         let window = self.scheduler.smallest_window().unwrap_or(default_window);
-        let usual = Means::new(part_bytes_cap(window));
-        let bytes_per_second = self.scheduler.network_bytes_per_second();
-        let bytes_per_second = if bytes_per_second > 0.0 { bytes_per_second } else { usual.bytes_per_second };
-        Planner::new(spec, Means { bytes_per_second, tells_crc: !self.copies_untold, ..usual })
+        let cap = part_bytes_cap(window);
+        let means = match self.scheduler.network_bytes_per_second() {
+            (0, _) => Means::new(cap),
+            (nodes, in_all) => Means::of_nodes(nodes, cap, in_all / nodes as u64),
+        };
+        Planner::new(spec, Means { tells_crc: !self.copies_untold, ..means })
     }
 
     fn listed(&mut self, id: JobId, index: u16, page: Result<Page, Failure>) {

@@ -34,8 +34,6 @@ pub struct Planner {
     cutter: Cutter,
     plan: Plan,
     destination: Location,
-    /// What the keys of its segments begin with.
-    segments: String,
     names: NameIndex,
     /// Objects listed from each source, whatever became of them.
     listed: Vec<u64>,
@@ -68,7 +66,6 @@ impl Planner {
             ),
             plan: Plan { buckets: buckets_of(spec), ..Plan::default() },
             destination: spec.destination.clone(),
-            segments: segments::below_all(&spec.destination.key),
             names: NameIndex::default(),
             listed: vec![0; spec.sources.len()],
             bad_names: Examples::default(),
@@ -85,7 +82,8 @@ impl Planner {
     pub fn add_page(&mut self, page: Page) -> Result<(), Failure> {
         let known: Vec<u16> =
             page.buckets.iter().map(|bucket| self.bucket(bucket)).collect::<Result<_, _>>()?;
-        self.cutter.expect(page.objects.iter().map(|object| object.size).sum());
+        let bytes = page.objects.iter().fold(0, |sum: u64, object| sum.saturating_add(object.size));
+        self.cutter.expect(bytes);
         page.objects.into_iter().try_for_each(|object| {
             let bucket = known[usize::from(object.bucket)];
             self.add(SourceObject { bucket, ..object })
@@ -155,7 +153,8 @@ impl Planner {
 
     /// Whether it is a segment of this archive in the making, or one that a job which broke off has left.
     fn is_segment(&self, object: &SourceObject) -> bool {
-        object.key.starts_with(&self.segments) && *self.plan.bucket(object) == *self.destination.bucket
+        segments::is_of(&object.key, &self.destination.key)
+            && *self.plan.bucket(object) == *self.destination.bucket
     }
 
     /// Ends the listing: judges the names together and lays out the directory.

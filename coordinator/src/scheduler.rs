@@ -6,6 +6,7 @@
 //! holds anything it is given a second attempt at what would finish last of all, if it is so much faster.
 
 mod fair;
+mod next;
 mod node;
 mod speed;
 
@@ -21,6 +22,7 @@ use proto::timeline::Origin;
 use proto::view::{NodeState, NodeView};
 
 use fair::Shares;
+pub use next::{Next, Stolen};
 pub use node::Queued;
 use node::{Node, Ranks};
 
@@ -53,45 +55,6 @@ impl Default for Policy {
     fn default() -> Self {
         Self { steals: true, hedges: true }
     }
-}
-
-/// A part moved from the back of one queue, and why: estimates in milliseconds, `None` where nobody can tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stolen {
-    /// The job.
-    pub job: JobId,
-    /// The part.
-    pub part: Queued,
-    /// Who has it now.
-    pub thief: NodeId,
-    /// Whose it was.
-    pub victim: NodeId,
-    /// When the thief would be done with what it had before.
-    pub thief_left_ms: Option<u64>,
-    /// When the victim would have been done.
-    pub victim_left_ms: Option<u64>,
-}
-
-/// What a node with room is to be granted next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// A part of its own queue.
-    Queued(JobId, Queued),
-    /// A part of another's queue.
-    Stolen(Stolen),
-    /// Another attempt at a part in flight elsewhere.
-    Hedge {
-        /// The attempt in flight.
-        attempt: AttemptId,
-        /// What the part costs a node, in bytes.
-        cost_bytes: u64,
-        /// The node that has it.
-        slow: NodeId,
-        /// When the new attempt would be done, in milliseconds; `None` where nobody can tell.
-        node_left_ms: Option<u64>,
-        /// When the other would be, in milliseconds.
-        slow_left_ms: Option<u64>,
-    },
 }
 
 /// What a node leaves behind.
@@ -200,12 +163,14 @@ impl Scheduler {
     /// or there is nothing for it.
     pub fn next(&mut self, id: NodeId) -> Option<Next> {
         let node = self.nodes.get_mut(&id)?;
-        let Some(job) = node.jobs().min_by_key(|job| self.shares.clock(*job)) else {
+        if node.lines().next().is_none() {
             self.rank_stale();
             return self.steal(id).map(Next::Stolen).or_else(|| self.hedge(id));
-        };
-        node.peek(job, false).filter(|part| node.has_room(part.cost_bytes))?;
-        let part = node.take(job, false)?;
+        }
+        let has_room = |part: Queued| node.has_room(part.cost_bytes, part.is_copy);
+        let roomy = node.lines().filter(|line| node.peek(*line, false).is_some_and(has_room));
+        let line = roomy.min_by_key(|(job, _)| self.shares.clock(*job))?;
+        let (job, part) = (line.0, node.take(line, false)?);
         self.shares.unqueued(job);
         self.rank(id);
         Some(Next::Queued(job, part))
@@ -214,7 +179,7 @@ impl Scheduler {
     fn steal(&mut self, thief: NodeId) -> Option<Stolen> {
         let (victim_us, victim) = *self.by_queue.last().filter(|_| self.policy.steals)?;
         let (job, part) = self.last_of(victim)?;
-        let node = self.nodes.get(&thief).filter(|node| node.has_room(part.cost_bytes))?;
+        let node = self.nodes.get(&thief).filter(|node| node.has_room(part.cost_bytes, part.is_copy))?;
         if node.done_us(part.cost_bytes, self.usual)? >= victim_us {
             return None;
         }
@@ -242,15 +207,15 @@ impl Scheduler {
     /// The part a node would make last.
     fn last_of(&self, id: NodeId) -> Option<(JobId, Queued)> {
         let node = self.nodes.get(&id)?;
-        let job = node.jobs().max_by_key(|job| self.shares.clock(*job))?;
-        Some((job, node.peek(job, true)?))
+        let line = node.lines().max_by_key(|(job, _)| self.shares.clock(*job))?;
+        Some((line.0, node.peek(line, true)?))
     }
 
     fn take_last(&mut self, thief: NodeId, victim: NodeId, job: JobId, part: Queued) -> Stolen {
         let left = |id: NodeId| self.nodes.get(&id).and_then(|node| node.told_ms(node.left_us(self.usual)));
         let (thief_left_ms, victim_left_ms) = (left(thief), left(victim));
         let node = self.nodes.get_mut(&victim).expect("its queue was just looked at");
-        node.take(job, true);
+        node.take((job, !part.is_copy), true);
         self.shares.unqueued(job);
         self.rank(victim);
         let part = Queued { origin: Origin::Stolen, ..part };
@@ -262,10 +227,11 @@ impl Scheduler {
         for (slow_us, slow) in self.by_granted.iter().rev().take(HEDGE_LOOKS) {
             let slow_node = self.nodes.get(slow)?;
             let grants = slow_node.granted.iter();
-            // The one granted last has come least far.
-            let lone = grants.filter(|(_, grant)| !grant.is_contested).max_by_key(|(_, grant)| grant.order);
+            // The one granted last has come least far. S3 is not asked twice for a copy, which takes as long as it takes.
+            let lone = grants.filter(|(_, grant)| !grant.is_contested && !grant.is_copy);
+            let lone = lone.max_by_key(|(_, grant)| grant.order);
             let Some((attempt, grant)) = lone.filter(|_| *slow != id) else { continue };
-            if !node.has_room(grant.cost_bytes) {
+            if !node.has_room(grant.cost_bytes, false) {
                 return None;
             }
             let mine_us = node.done_us(grant.cost_bytes, self.usual)?.saturating_add(HEDGE_US);
@@ -284,9 +250,9 @@ impl Scheduler {
     }
 
     /// Notes that the node was granted an attempt at a part of this cost.
-    pub fn grant(&mut self, id: NodeId, attempt: AttemptId, cost_bytes: u64, now_ms: u64) {
+    pub fn grant(&mut self, id: NodeId, attempt: AttemptId, cost_bytes: u64, is_copy: bool, now_ms: u64) {
         if let Some(node) = self.nodes.get_mut(&id) {
-            node.grant(attempt, cost_bytes, now_ms);
+            node.grant(attempt, cost_bytes, is_copy, now_ms);
             self.shares.granted(attempt.job, cost_bytes);
             self.rank(id);
         }
@@ -395,10 +361,8 @@ impl Scheduler {
 
     /// Milliseconds since each node was heard of, with whether it counts as silent already.
     pub fn silences(&self, now_ms: u64) -> impl Iterator<Item = (NodeId, u64, bool)> {
-        let silence = move |(id, node): (&NodeId, &Node)| {
-            (*id, now_ms.saturating_sub(node.heard_ms), node.state == NodeState::Silent)
-        };
-        self.nodes.iter().map(silence)
+        let silent_ms = move |node: &Node| now_ms.saturating_sub(node.heard_ms);
+        self.nodes.iter().map(move |(id, node)| (*id, silent_ms(node), node.state == NodeState::Silent))
     }
 
     /// Looks at all speeds again, `ms` milliseconds after it last did; the nodes that could take a part.
@@ -410,7 +374,7 @@ impl Scheduler {
         self.nodes.values_mut().for_each(|node| node.rest(self.usual, ms));
         let ids: Vec<NodeId> = self.nodes.keys().copied().collect();
         ids.iter().for_each(|id| self.rank(*id));
-        ids.into_iter().filter(|id| self.nodes.get(id).is_some_and(|node| node.has_room(1))).collect()
+        ids.into_iter().filter(|id| self.nodes.get(id).is_some_and(Node::has_some_room)).collect()
     }
 
     fn queue(&mut self, id: NodeId, job: JobId, part: Queued, is_urgent: bool) {
@@ -474,11 +438,13 @@ impl Scheduler {
         self.nodes.values().filter(|node| node.takes_parts()).map(Node::window_bytes).min()
     }
 
-    /// What all nodes that take parts carry each way together, in bytes a second.
+    /// How many nodes take parts, and what they carry each way together, in bytes a second.
     #[must_use]
-    pub fn network_bytes_per_second(&self) -> f64 {
+    pub fn network_bytes_per_second(&self) -> (usize, u64) {
         let active = self.nodes.values().filter(|node| node.takes_parts());
-        active.map(Node::network_bytes_per_second).sum()
+        active.fold((0, 0), |(nodes, sum): (usize, u64), node| {
+            (nodes + 1, sum.saturating_add(node.network_bytes_per_second()))
+        })
     }
 
     /// All nodes.

@@ -3,16 +3,21 @@
 use proto::job::JobId;
 use proto::location::Location;
 
-/// What the keys of all segments of archives with this key begin with, whichever job they are of.
+/// What stands between the archive's key and the job.
+const MARK: &str = ".zipfleet-";
+
+/// Whether this is the key of a segment of an archive with the key `archive`, whichever job it is of.
 #[must_use]
-pub fn below_all(key: &str) -> String {
-    format!("{key}.zipfleet-")
+pub fn is_of(key: &str, archive: &str) -> bool {
+    let rest = key.strip_prefix(archive).and_then(|rest| rest.strip_prefix(MARK));
+    let Some((job, segment)) = rest.and_then(|rest| rest.split_once('/')) else { return false };
+    job.parse::<JobId>().is_ok() && segment.parse::<u32>().is_ok()
 }
 
 /// What the keys of a job's segments begin with, in the destination's bucket.
 #[must_use]
 pub fn below(destination: &Location, job: JobId) -> String {
-    format!("{}{job}/", below_all(&destination.key))
+    format!("{}{MARK}{job}/", destination.key)
 }
 
 /// Where a segment becomes an object.

@@ -35,7 +35,8 @@ pub struct Submission {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_bytes: Option<u64>,
     /// What to go for where it is one or the other.
-    #[serde(default)]
+    // Not sent unless it matters: coordinators that do not know it refuse it.
+    #[serde(default, skip_serializing_if = "Goal::is_default")]
     pub goal: Goal,
     /// What to do with keys that no reader could extract safely.
     #[serde(default)]

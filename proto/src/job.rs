@@ -91,6 +91,14 @@ pub enum Goal {
     Price,
 }
 
+impl Goal {
+    /// Whether it is what is gone for if nobody says.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl FromStr for Goal {
     type Err = String;
 

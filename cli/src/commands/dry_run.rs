@@ -25,8 +25,8 @@ pub(super) async fn run(args: ZipArgs, voice: Voice) -> Result<ExitCode, Failure
     let mut display = Display::new(voice);
     let cap = part_bytes_cap(body_budget_bytes(resources.memory, resources.concurrency));
     let ResourceArgs { concurrency, memory, bandwidth } = resources;
-    let bytes_per_second = bytes_per_second(&s3, bandwidth).await as f64;
-    let means = Means { bytes_per_second, ..Means::new(cap) };
+    let means = Means::of_nodes(1, cap, bytes_per_second(&s3, bandwidth).await);
+    let bytes_per_second = means.bytes_per_second;
     let others = [Copying::Never, Copying::WhereverItCan].map(|copying| Means { copying, ..means });
     let planners = plan(&s3, &spec, [means, others[0], others[1]], |planner| {
         let plan = planner.plan();

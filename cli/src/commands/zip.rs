@@ -153,7 +153,9 @@ fn unmade(failure: Failure, left_behind: &[String], stopped_by: Option<StoppedBy
 }
 
 fn leave_at_once(code: u8, destination: &Location, voice: Voice) -> ! {
-    let message = format!("left at once: an unfinished upload to {destination} may remain in S3");
+    let message = format!(
+        "left at once: an unfinished upload to {destination} may remain in S3, and of a large archive objects at {destination}.zipfleet-*"
+    );
     voice.failure_with(&Failure::new(FailureKind::Cancelled, message), code);
     std::process::exit(i32::from(code))
 }

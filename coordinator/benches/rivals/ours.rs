@@ -80,7 +80,7 @@ impl Fleet {
     pub(crate) fn takes(&self, population: &Population) -> Outcome {
         let site = self.site();
         let cap = part_bytes_cap(body_budget_bytes(self.memory_bytes, self.concurrency));
-        let means = Means { bytes_per_second: site.bytes_per_second, ..Means::new(cap) };
+        let means = Means::of_nodes(self.nodes, cap, (self.gbit_per_s * 1.25e8) as u64);
         let plan = plan(population, self.goal, means).map_err(|failure| format!("fails: {failure}"))?;
         let listing = RequestCounts { list: Sent::well(population.pages()), ..RequestCounts::default() };
         let estimate = estimate(&plan, listing, site);

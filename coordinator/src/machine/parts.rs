@@ -139,7 +139,8 @@ impl Machine {
         }
         for job in self.jobs.values_mut().filter(|job| job.ledger.has_ready() && job.is_granting()) {
             while let Some((index, is_urgent)) = job.ledger.next_ready() {
-                let part = Queued { index, cost_bytes: job.part_cost(index), origin: Origin::Granted };
+                let (cost_bytes, is_copy) = (job.part_cost(index), job.is_copy(index));
+                let part = Queued { index, cost_bytes, is_copy, origin: Origin::Granted };
                 let failed_at = job.failed_at.get(&PartNumber::from_index(index));
                 let is_avoided = |node| failed_at.is_some_and(|nodes| nodes.contains(&node));
                 self.stirred.extend(self.scheduler.deal(job.id, part, is_urgent, is_avoided));
@@ -191,13 +192,18 @@ impl Machine {
             }
             return None;
         };
+        let is_copy = job.is_copy(index);
         let (work, upload) = match (job.work(index), job.upload_of(index)) {
             (Ok(work), Some(upload)) => (work, upload.clone()),
             (Err(failure), _) => {
                 self.fail(id, failure);
                 return None;
             }
-            (Ok(_), None) => return None,
+            (Ok(_), None) => {
+                let message = format!("part {} was to be made in an upload that is not open", index + 1);
+                self.fail(id, Failure::new(FailureKind::Internal, message));
+                return None;
+            }
         };
         let segment = job.planner.plan().parts[index].within;
         let attempt = AttemptId { job: id, part: PartNumber::from_index(index), attempt: number };
@@ -205,7 +211,7 @@ impl Machine {
         job.chart.granted(attempt, node, name, origin, self.now_ms - job.submitted_ms);
         job.rate.begin(self.now_ms);
         let trace = job.spec.trace;
-        self.scheduler.grant(node, attempt, cost_bytes, self.now_ms);
+        self.scheduler.grant(node, attempt, cost_bytes, is_copy, self.now_ms);
         self.count_grant(origin);
         if let Some((slow, other)) = slow {
             self.scheduler.contest(slow, other, Some((node, attempt)));

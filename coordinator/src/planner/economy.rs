@@ -3,8 +3,8 @@
 use proto::crc::StoredKind;
 use proto::job::Goal;
 use proto::limits::{
-    COPY_BYTES_DEFAULT, COPY_BYTES_MAX, FETCH_BYTES, MIB, PART_BYTES_DEFAULT, PART_BYTES_MIN,
-    PARTS_PER_DOUBLING,
+    COPY_BYTES_DEFAULT, COPY_BYTES_MAX, FETCH_BYTES, MIB, NETWORK_BYTES_PER_S_DEFAULT, PART_BYTES_DEFAULT,
+    PART_BYTES_MIN, PARTS_PER_DOUBLING,
 };
 use proto::requests::{READ_USD, WRITE_OR_LIST_USD};
 
@@ -15,8 +15,8 @@ const WRITES_PER_S: f64 = 3_500.0;
 /// Seconds until the first copies of a job are done, however many there are: measured by others as 1.5 to 2.5 s for
 /// objects of 1 to 10 GiB in parts of 64 to 128 MiB (awslabs/aws-c-s3#288).
 const COPY_LATENCY_S: f64 = 2.0;
-/// Nodes that carry less than this, in bytes a second, are not near S3: the smallest machines there do as much.
-const NEAR_BYTES_PER_S: f64 = 100e6;
+/// A node that carries less than this, in bytes a second, is not near S3: machines there that would be used do more.
+const NEAR_BYTES_PER_S: u64 = 50_000_000;
 /// US dollars for a byte through a node near S3: c8gn at 50 Gbit/s each way costs 0.042 a terabyte.
 const NEAR_USD_PER_BYTE: f64 = 0.042e-12;
 /// US dollars for a byte that leaves S3's region for the internet (S3: "Data transfer", first 10 TB a month).
@@ -41,6 +41,8 @@ pub struct Means {
     pub part_bytes_cap: u64,
     /// What all nodes together carry each way, in bytes a second.
     pub bytes_per_second: f64,
+    /// Whether nodes are near S3, so that its bytes cost nothing to get.
+    pub is_near: bool,
     /// Which bytes S3 copies.
     pub copying: Copying,
     /// Whether S3 tells the CRC-32 of what it copied. AWS does; where it does not, most of it has to be read after all.
@@ -48,11 +50,22 @@ pub struct Means {
 }
 
 impl Means {
-    /// Nodes that hold parts of so many bytes, of which nothing else is known.
+    /// So many nodes, each of which holds parts of so many bytes and carries so many a second.
+    #[must_use]
+    pub fn of_nodes(nodes: usize, part_bytes_cap: u64, node_bytes_per_second: u64) -> Self {
+        Self {
+            part_bytes_cap,
+            bytes_per_second: nodes as f64 * node_bytes_per_second as f64,
+            is_near: node_bytes_per_second >= NEAR_BYTES_PER_S,
+            copying: Copying::default(),
+            tells_crc: true,
+        }
+    }
+
+    /// A node that holds parts of so many bytes, of which nothing else is known.
     #[must_use]
     pub fn new(part_bytes_cap: u64) -> Self {
-        let bytes_per_second = proto::limits::NETWORK_BYTES_PER_S_DEFAULT as f64;
-        Self { part_bytes_cap, bytes_per_second, copying: Copying::default(), tells_crc: true }
+        Self::of_nodes(1, part_bytes_cap, NETWORK_BYTES_PER_S_DEFAULT)
     }
 }
 
@@ -72,7 +85,7 @@ pub(super) struct Economy {
     means: Means,
     /// Bytes placed so far.
     placed_bytes: u64,
-    /// Bytes known to be placed in the end, at least.
+    /// Bytes known to be placed in the end; more than that where filters leave out some of a page.
     known_bytes: u64,
 }
 
@@ -153,8 +166,7 @@ impl Economy {
 
     fn read(&self, bytes: u64) -> Takes {
         let gets = bytes.div_ceil(FETCH_BYTES) as f64;
-        let is_near = self.means.bytes_per_second >= NEAR_BYTES_PER_S;
-        let per_byte = if is_near { NEAR_USD_PER_BYTE } else { FAR_USD_PER_BYTE };
+        let per_byte = if self.means.is_near { NEAR_USD_PER_BYTE } else { FAR_USD_PER_BYTE };
         Takes {
             seconds: bytes as f64 / self.means.bytes_per_second + gets / READS_PER_S,
             usd: gets * READ_USD + bytes as f64 * per_byte,
@@ -186,7 +198,7 @@ mod tests {
 
     /// Whether an object of so many bytes is copied, of very many like it.
     fn copies(goal: Goal, gbit_per_s: f64, bytes: u64) -> bool {
-        let means = Means { bytes_per_second: gbit_per_s * 1.25e8, ..Means::new(64 * MIB) };
+        let means = Means::of_nodes(1, 64 * MIB, (gbit_per_s * 1.25e8) as u64);
         let mut economy = Economy::new(goal, None, means);
         economy.expect(u64::MAX);
         economy.copies(bytes, StoredKind::None, 0)
@@ -214,6 +226,8 @@ mod tests {
         assert!(!copies(Goal::Price, 10.0, 20 * MIB));
         assert!(copies(Goal::Price, 10.0, 200 * MIB));
         assert!(copies(Goal::Price, 0.1, 5 * MIB), "each byte that leaves the region is paid for");
+        let many = Means::of_nodes(80, 64 * MIB, 12_500_000);
+        assert!(!many.is_near, "many far nodes are far all the same");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use proto::batch::AttemptId;
 use proto::job::JobId;
-use proto::limits::NETWORK_BYTES_PER_S_DEFAULT;
+use proto::limits::{COPIES_AT_ONCE, COPY_COST_BYTES, NETWORK_BYTES_PER_S_DEFAULT};
 use proto::report::Vitals;
 use proto::session::Hello;
 use proto::timeline::Origin;
@@ -27,6 +27,8 @@ pub struct Queued {
     pub index: usize,
     /// What it costs a node, in bytes.
     pub cost_bytes: u64,
+    /// Whether S3 makes it by itself, which takes S3's time and not the node's.
+    pub is_copy: bool,
     /// What an attempt at it will be, begun from this queue: `Stolen` if it was in another's before.
     pub origin: Origin,
 }
@@ -35,11 +37,15 @@ pub struct Queued {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grant {
     pub(super) cost_bytes: u64,
+    pub(super) is_copy: bool,
     /// Whether there is another attempt at the same part.
     pub(super) is_contested: bool,
     /// Grants of a node in order.
     pub(super) order: u64,
 }
+
+/// One of a node's queues: whose, and whether of parts that pass through the node.
+pub(super) type Line = (JobId, bool);
 
 #[derive(Debug)]
 pub(super) struct Node {
@@ -48,10 +54,13 @@ pub(super) struct Node {
     pub(super) heard_ms: u64,
     vitals: Vitals,
     speed: Speed,
-    queues: BTreeMap<JobId, VecDeque<Queued>>,
+    /// For each job one of copies and one of what passes through the node: neither holds up the other.
+    queues: BTreeMap<Line, VecDeque<Queued>>,
     queued_bytes: u64,
     pub(super) granted: BTreeMap<AttemptId, Grant>,
     granted_bytes: u64,
+    /// How many of those granted are copies.
+    copies: usize,
     grants: u64,
     /// Bytes it still has to move of what it was granted, as far as known.
     left_bytes: u64,
@@ -84,6 +93,7 @@ impl Node {
             queued_bytes: 0,
             granted: BTreeMap::new(),
             granted_bytes: 0,
+            copies: 0,
             grants: 0,
             left_bytes: 0,
             is_stale: false,
@@ -108,10 +118,10 @@ impl Node {
     }
 
     /// What it carries each way, in bytes a second.
-    pub(super) fn network_bytes_per_second(&self) -> f64 {
+    pub(super) fn network_bytes_per_second(&self) -> u64 {
         match self.hello.network_bytes_per_second {
-            0 => NETWORK_BYTES_PER_S_DEFAULT as f64,
-            told => told as f64,
+            0 => NETWORK_BYTES_PER_S_DEFAULT,
+            told => told,
         }
     }
 
@@ -149,48 +159,67 @@ impl Node {
     }
 
     /// Whether it may be granted a part of this cost now.
-    pub(super) fn has_room(&self, cost_bytes: u64) -> bool {
+    pub(super) fn has_room(&self, cost_bytes: u64, is_copy: bool) -> bool {
         if !self.takes_parts() {
             return false;
         }
-        let with_it = self.granted_bytes + cost_bytes;
+        let fits = self.granted_bytes + cost_bytes <= self.window_bytes();
+        if is_copy {
+            // However long they take, they take none of its time: as many as it has requests for.
+            return self.copies < COPIES_AT_ONCE && (fits || self.granted.is_empty());
+        }
+        let with_it = self.granted_bytes - self.copies as u64 * COPY_COST_BYTES + cost_bytes;
         let ahead = self.speed.bytes_per_ms().map_or(u64::MAX, |speed| (speed * GRANTED_AHEAD_MS) as u64);
-        let is_little =
-            self.granted.len() < PARTS_AT_LEAST || with_it <= ahead && !self.is_unknown_and_full();
-        self.granted.is_empty() || (with_it <= self.window_bytes() && is_little)
+        let is_little = self.streamed() < PARTS_AT_LEAST || with_it <= ahead && !self.is_unknown_and_full();
+        self.streamed() == 0 || (fits && is_little)
+    }
+
+    /// Whether it may be granted the smallest part there is, of either kind.
+    pub(super) fn has_some_room(&self) -> bool {
+        self.has_room(1, false) || self.has_room(1, true)
+    }
+
+    /// How many of the parts it was granted pass through it.
+    fn streamed(&self) -> usize {
+        self.granted.len() - self.copies
     }
 
     /// Whether a node whose speed was never measured has as many parts as requests: more could only wait there.
     fn is_unknown_and_full(&self) -> bool {
         let concurrency = self.vitals.concurrency as usize;
         let is_unknown = self.speed.bytes_per_ms().is_none() && concurrency > 0;
-        is_unknown && self.granted.len() >= concurrency.max(PARTS_UNKNOWN)
+        is_unknown && self.streamed() >= concurrency.max(PARTS_UNKNOWN)
     }
 
     pub(super) fn heard(&mut self, vitals: Vitals, now_ms: u64) {
         self.heard_ms = now_ms;
-        self.speed.observe(vitals.moved_bytes, !self.granted.is_empty(), now_ms);
+        // Copies tell nothing of how fast it is: they count nothing until they are done, however long S3 takes.
+        self.speed.observe(vitals.moved_bytes, self.streamed() > 0, now_ms);
         self.left_bytes = vitals.left_bytes.min(self.granted_bytes);
         self.vitals = vitals;
     }
 
-    pub(super) fn grant(&mut self, attempt: AttemptId, cost_bytes: u64, now_ms: u64) {
-        self.speed.begin(self.vitals.moved_bytes, now_ms);
+    pub(super) fn grant(&mut self, attempt: AttemptId, cost_bytes: u64, is_copy: bool, now_ms: u64) {
+        if !is_copy {
+            self.speed.begin(self.vitals.moved_bytes, now_ms);
+        }
         self.grants += 1;
-        self.granted.insert(attempt, Grant { cost_bytes, is_contested: false, order: self.grants });
+        self.copies += usize::from(is_copy);
+        self.granted.insert(attempt, Grant { cost_bytes, is_copy, is_contested: false, order: self.grants });
         self.granted_bytes += cost_bytes;
         self.left_bytes += cost_bytes;
     }
 
     pub(super) fn settle(&mut self, attempt: AttemptId) -> bool {
         let Some(grant) = self.granted.remove(&attempt) else { return false };
+        self.copies -= usize::from(grant.is_copy);
         self.granted_bytes -= grant.cost_bytes;
         self.left_bytes = self.left_bytes.min(self.granted_bytes);
         true
     }
 
     pub(super) fn queue(&mut self, job: JobId, part: Queued, is_urgent: bool) {
-        let queue = self.queues.entry(job).or_default();
+        let queue = self.queues.entry((job, !part.is_copy)).or_default();
         if is_urgent {
             queue.push_front(part)
         } else {
@@ -199,38 +228,34 @@ impl Node {
         self.queued_bytes += part.cost_bytes;
     }
 
-    /// Jobs of which it has parts in its queue.
-    pub(super) fn jobs(&self) -> impl DoubleEndedIterator<Item = JobId> {
+    /// Its queues that are not empty.
+    pub(super) fn lines(&self) -> impl DoubleEndedIterator<Item = Line> {
         self.queues.keys().copied()
     }
 
-    /// What it would do next, or last, of a job.
-    pub(super) fn peek(&self, job: JobId, from_back: bool) -> Option<Queued> {
-        let queue = self.queues.get(&job)?;
+    /// What it would do next, or last, of a queue.
+    pub(super) fn peek(&self, line: Line, from_back: bool) -> Option<Queued> {
+        let queue = self.queues.get(&line)?;
         if from_back { queue.back().copied() } else { queue.front().copied() }
     }
 
     /// Takes what `peek` showed out of its queue.
-    pub(super) fn take(&mut self, job: JobId, from_back: bool) -> Option<Queued> {
-        let queue = self.queues.get_mut(&job)?;
+    pub(super) fn take(&mut self, line: Line, from_back: bool) -> Option<Queued> {
+        let queue = self.queues.get_mut(&line)?;
         let part = if from_back { queue.pop_back() } else { queue.pop_front() }?;
         if queue.is_empty() {
-            self.queues.remove(&job);
+            self.queues.remove(&line);
         }
         self.queued_bytes -= part.cost_bytes;
         Some(part)
     }
 
-    /// Empties its queue, or one job's part of it.
+    /// Empties its queues, or one job's.
     pub(super) fn withdraw(&mut self, only: Option<JobId>) -> Vec<(JobId, Queued)> {
-        let gone: BTreeMap<JobId, VecDeque<Queued>> = match only {
-            Some(job) => self.queues.remove_entry(&job).into_iter().collect(),
-            None => std::mem::take(&mut self.queues),
-        };
-        let parts: Vec<(JobId, Queued)> = gone
-            .into_iter()
-            .flat_map(|(job, queue)| queue.into_iter().map(move |part| (job, part)))
-            .collect();
+        let gone = |line: &Line| only.is_none_or(|job| job == line.0);
+        let gone = self.queues.extract_if(.., |line, _| gone(line));
+        let parts: Vec<(JobId, Queued)> =
+            gone.flat_map(|((job, _), queue)| queue.into_iter().map(move |part| (job, part))).collect();
         self.queued_bytes -= parts.iter().map(|(_, part)| part.cost_bytes).sum::<u64>();
         parts
     }
