@@ -261,10 +261,7 @@ impl Scheduler {
         let node = self.nodes.get(&id).filter(|_| self.policy.hedges)?;
         for (slow_us, slow) in self.by_granted.iter().rev().take(HEDGE_LOOKS) {
             let slow_node = self.nodes.get(slow)?;
-            let grants = slow_node.granted.iter();
-            // The one granted last has come least far.
-            let lone = grants.filter(|(_, grant)| !grant.is_contested).max_by_key(|(_, grant)| grant.order);
-            let Some((attempt, grant)) = lone.filter(|_| *slow != id) else { continue };
+            let Some((attempt, grant)) = slow_node.least_far().filter(|_| *slow != id) else { continue };
             if !node.has_room(grant.cost_bytes) {
                 return None;
             }
@@ -273,11 +270,11 @@ impl Scheduler {
                 return None;
             }
             return Some(Next::Hedge {
-                attempt: *attempt,
+                attempt,
                 cost_bytes: grant.cost_bytes,
                 slow: *slow,
                 node_left_ms: node.told_ms(Some(mine_us)),
-                slow_left_ms: slow_node.told_ms((*slow_us < u64::MAX).then_some(*slow_us)),
+                slow_left_ms: slow_node.told_ms(slow_node.done_us(0, self.usual)),
             });
         }
         None

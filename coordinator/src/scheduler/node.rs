@@ -240,6 +240,12 @@ impl Node {
         self.done_us(self.queued_bytes, usual)
     }
 
+    /// Of what it was granted and nobody else has, what it was granted last.
+    pub(super) fn least_far(&self) -> Option<(AttemptId, Grant)> {
+        let lone = self.granted.iter().filter(|(_, grant)| !grant.is_contested);
+        lone.max_by_key(|(_, grant)| grant.order).map(|(attempt, grant)| (*attempt, *grant))
+    }
+
     /// What is told of an estimate of when it would be done with something, in milliseconds.
     pub(super) fn told_ms(&self, done_us: Option<u64>) -> Option<u64> {
         done_us.filter(|_| self.speed.is_certain()).map(|us| us / 1_000)

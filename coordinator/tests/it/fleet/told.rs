@@ -1,4 +1,5 @@
-//! What is told of a job while it runs, and afterwards, is true.
+//! Goal: what is told of a job while it runs, and afterwards, is true.
+//! Method: the toy fleet, and what is told compared with what comes true.
 
 use proto::timeline::Origin;
 
