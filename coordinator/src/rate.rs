@@ -2,8 +2,8 @@
 //!
 //! Only parts that have ended are counted, and these end in bursts: as far apart as one takes, and many at once where
 //! S3 copies them or nodes are alike. So the rate is measured in rounds: one is over when as many parts have ended as
-//! were under way at its beginning, and what is under way stands at the same point again. A round in progress is taken to go as those
-//! before, until it takes longer than the longest of them.
+//! were under way at its beginning, and what is under way stands at the same point again. A round in progress is taken
+//! to go as those before, until it takes longer than the longest of them.
 
 /// About over how long the rate is measured at least, in milliseconds.
 const MEMORY_MS: f64 = 10_000.0;

@@ -21,7 +21,7 @@ use proto::timeline::Origin;
 use proto::view::{NodeState, NodeView};
 
 use fair::Shares;
-pub use node::Queued;
+pub use node::{Left, Queued};
 use node::{Node, Ranks};
 
 /// What a node is taken to do until one was measured, in bytes a millisecond. Only the relation between nodes
@@ -92,15 +92,6 @@ pub enum Next {
         /// When the other would be, in milliseconds.
         slow_left_ms: Option<u64>,
     },
-}
-
-/// What a node leaves behind.
-#[derive(Debug, Default)]
-pub struct Left {
-    /// Attempts it had not answered.
-    pub attempts: Vec<AttemptId>,
-    /// Parts that were in its queue.
-    pub queued: Vec<(JobId, Queued)>,
 }
 
 /// The nodes, their queues and what each is busy with.
@@ -383,6 +374,12 @@ impl Scheduler {
     pub fn at_work(&mut self) -> usize {
         self.rank_stale();
         self.by_granted.len()
+    }
+
+    /// How many parts nodes work at side by side.
+    #[must_use]
+    pub fn side_by_side(&self) -> u64 {
+        self.nodes.values().map(Node::side_by_side).sum()
     }
 
     /// Takes it that `ms` milliseconds in which nobody listened were not silence.

@@ -40,6 +40,18 @@ fn the_time_left_is_true_where_parts_end_rarely() {
     }
 }
 
+/// What only waits at a node tells nothing, and is not waited for.
+#[test]
+fn the_time_left_is_told_once_what_nodes_work_at_is_done() {
+    let mut fleet = Fleet::new(Policy::default());
+    fleet.join(0, 1_200.0);
+    fleet.node(0).concurrency = SIDE_BY_SIDE as u32;
+    fleet.submit(JOB.0, 60, 16_000_000, Priority::Normal);
+    // As long as it takes for six.
+    fleet.run_until(85_000);
+    assert!(fleet.machine.progress(JOB).is_some_and(|progress| progress.left_ms.is_some()));
+}
+
 #[test]
 fn the_time_left_is_true_where_parts_end_all_the_time() {
     let mut fleet = Fleet::new(Policy::default());
