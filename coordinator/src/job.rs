@@ -131,10 +131,10 @@ impl Job {
         }
     }
 
-    /// Notes that time has passed, by which its rate is measured.
-    pub fn tick(&mut self, now_ms: u64) {
+    /// Notes that time has passed, by which its rate is measured. Nodes work at so many parts side by side.
+    pub fn tick(&mut self, side_by_side: u64, now_ms: u64) {
         let done = Done { bytes: self.ledger.bytes_done(), parts: self.ledger.parts_done() };
-        self.rate.measure(done, self.chart.under_way(), now_ms);
+        self.rate.measure(done, self.chart.under_way().min(side_by_side), now_ms);
     }
 
     /// Notes what an attempt took.

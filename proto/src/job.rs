@@ -260,7 +260,7 @@ pub struct Progress {
     /// parts take, because many end together.
     pub bytes_per_second: u64,
     /// Milliseconds until all parts are uploaded, at that rate; `None` while that cannot be told: until the listing has
-    /// ended and as many parts are done as are under way.
+    /// ended and as many parts are done as nodes work at.
     pub left_ms: Option<u64>,
 }
 

@@ -145,7 +145,8 @@ impl Machine {
                 self.node_silent(node, silent_ms);
             }
         }
-        self.jobs.values_mut().for_each(|job| job.tick(self.now_ms));
+        let side_by_side = self.scheduler.side_by_side();
+        self.jobs.values_mut().for_each(|job| job.tick(side_by_side, self.now_ms));
         let idle = self.scheduler.survey(since_ms);
         self.stirred.extend(idle);
         for _ in 0..LEVELLED_MAX {

@@ -1,3 +1,6 @@
+//! Goal: whatever the pattern in which parts end, the rate and the time left that are told are near the truth.
+//! Method: tables of when parts end, played in virtual time with a look each half second.
+
 use super::*;
 
 const MB: u64 = 1_000_000;

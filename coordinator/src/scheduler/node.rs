@@ -33,6 +33,15 @@ pub struct Queued {
     pub origin: Origin,
 }
 
+/// What a node leaves behind.
+#[derive(Debug, Default)]
+pub struct Left {
+    /// Attempts it had not answered.
+    pub attempts: Vec<AttemptId>,
+    /// Parts that were in its queue.
+    pub queued: Vec<(JobId, Queued)>,
+}
+
 /// An attempt that has not been answered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grant {
@@ -263,6 +272,21 @@ impl Node {
     /// Microseconds until it is done with all it has, or `None` if never.
     pub(super) fn left_us(&self, usual: f64) -> Option<u64> {
         self.done_us(self.queued_bytes, usual)
+    }
+
+    /// Of what it was granted and nobody else has, what it was granted last.
+    pub(super) fn least_far(&self) -> Option<(AttemptId, Grant)> {
+        let lone = self.granted.iter().filter(|(_, grant)| !grant.is_contested);
+        lone.max_by_key(|(_, grant)| grant.order).map(|(attempt, grant)| (*attempt, *grant))
+    }
+
+    /// How many parts it works at: of what it was granted, no more than it keeps requests in flight; the rest waits.
+    pub(super) fn side_by_side(&self) -> u64 {
+        let granted = self.granted.len() as u64;
+        match self.vitals.concurrency {
+            0 => granted,
+            told => granted.min(told.into()),
+        }
     }
 
     /// What is told of an estimate of when it would be done with something, in milliseconds.

@@ -51,6 +51,8 @@ struct ToyNode {
     /// How the next attempts that it would finish fail.
     fails: Vec<FailureKind>,
     throttled: Vec<Throttled>,
+    /// What it tells of how many requests it keeps in flight.
+    concurrency: u32,
     /// What it holds, with the bytes still to be moved of each.
     held: Vec<(Assignment, f64)>,
     moved: f64,
@@ -167,6 +169,7 @@ impl ToyNode {
                 .sum(),
             is_draining: self.is_draining,
             throttled: std::mem::take(&mut self.throttled),
+            concurrency: self.concurrency,
             ..Vitals::default()
         };
         Report { vitals, ..std::mem::take(&mut self.report) }
@@ -224,6 +227,7 @@ impl Fleet {
             repeats: false,
             fails: Vec::new(),
             throttled: Vec::new(),
+            concurrency: 0,
             held: Vec::new(),
             moved: 0.0,
             orders: VecDeque::new(),

@@ -1,4 +1,5 @@
-//! What is told of a job while it runs, and afterwards, is true.
+//! Goal: what is told of a job while it runs, and afterwards, is true.
+//! Method: the toy fleet, and what is told compared with what comes true.
 
 use proto::timeline::Origin;
 
@@ -37,6 +38,18 @@ fn the_time_left_is_true_where_parts_end_rarely() {
         }
         tells_the_time_left(fleet, 100, 16_000_000, 10_000);
     }
+}
+
+/// What only waits at a node tells nothing, and is not waited for.
+#[test]
+fn the_time_left_is_told_once_what_nodes_work_at_is_done() {
+    let mut fleet = Fleet::new(Policy::default());
+    fleet.join(0, 1_200.0);
+    fleet.node(0).concurrency = SIDE_BY_SIDE as u32;
+    fleet.submit(JOB.0, 60, 16_000_000, Priority::Normal);
+    // As long as it takes for six.
+    fleet.run_until(85_000);
+    assert!(fleet.machine.progress(JOB).is_some_and(|progress| progress.left_ms.is_some()));
 }
 
 #[test]
