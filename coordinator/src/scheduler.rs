@@ -22,12 +22,8 @@ use proto::timeline::Origin;
 use proto::view::{NodeState, NodeView};
 
 use fair::Shares;
-<<<<<<< HEAD
 pub use next::{Next, Stolen};
-pub use node::Queued;
-=======
 pub use node::{Left, Queued};
->>>>>>> told
 use node::{Node, Ranks};
 
 /// What a node is taken to do until one was measured, in bytes a millisecond. Only the relation between nodes
@@ -59,55 +55,6 @@ impl Default for Policy {
     fn default() -> Self {
         Self { steals: true, hedges: true }
     }
-}
-
-<<<<<<< HEAD
-/// What a node leaves behind.
-#[derive(Debug, Default)]
-pub struct Left {
-    /// Attempts it had not answered.
-    pub attempts: Vec<AttemptId>,
-    /// Parts that were in its queue.
-    pub queued: Vec<(JobId, Queued)>,
-=======
-/// A part moved from the back of one queue, and why: estimates in milliseconds, `None` where nobody can tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stolen {
-    /// The job.
-    pub job: JobId,
-    /// The part.
-    pub part: Queued,
-    /// Who has it now.
-    pub thief: NodeId,
-    /// Whose it was.
-    pub victim: NodeId,
-    /// When the thief would be done with what it had before.
-    pub thief_left_ms: Option<u64>,
-    /// When the victim would have been done.
-    pub victim_left_ms: Option<u64>,
-}
-
-/// What a node with room is to be granted next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// A part of its own queue.
-    Queued(JobId, Queued),
-    /// A part of another's queue.
-    Stolen(Stolen),
-    /// Another attempt at a part in flight elsewhere.
-    Hedge {
-        /// The attempt in flight.
-        attempt: AttemptId,
-        /// What the part costs a node, in bytes.
-        cost_bytes: u64,
-        /// The node that has it.
-        slow: NodeId,
-        /// When the new attempt would be done, in milliseconds; `None` where nobody can tell.
-        node_left_ms: Option<u64>,
-        /// When the other would be, in milliseconds.
-        slow_left_ms: Option<u64>,
-    },
->>>>>>> told
 }
 
 /// The nodes, their queues and what each is busy with.
@@ -270,17 +217,8 @@ impl Scheduler {
         let node = self.nodes.get(&id).filter(|_| self.policy.hedges)?;
         for (slow_us, slow) in self.by_granted.iter().rev().take(HEDGE_LOOKS) {
             let slow_node = self.nodes.get(slow)?;
-<<<<<<< HEAD
-            let grants = slow_node.granted.iter();
-            // The one granted last has come least far. S3 is not asked twice for a copy, which takes as long as it takes.
-            let lone = grants.filter(|(_, grant)| !grant.is_contested && !grant.is_copy);
-            let lone = lone.max_by_key(|(_, grant)| grant.order);
-            let Some((attempt, grant)) = lone.filter(|_| *slow != id) else { continue };
-            if !node.has_room(grant.cost_bytes, false) {
-=======
             let Some((attempt, grant)) = slow_node.least_far().filter(|_| *slow != id) else { continue };
-            if !node.has_room(grant.cost_bytes) {
->>>>>>> told
+            if !node.has_room(grant.cost_bytes, false) {
                 return None;
             }
             let mine_us = node.done_us(grant.cost_bytes, self.usual)?.saturating_add(HEDGE_US);

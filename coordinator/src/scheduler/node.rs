@@ -274,19 +274,21 @@ impl Node {
         self.done_us(self.queued_bytes, usual)
     }
 
-    /// Of what it was granted and nobody else has, what it was granted last.
+    /// Of what it was granted and nobody else has, what it was granted last. S3 is not asked twice for a copy, which
+    /// takes as long as it takes.
     pub(super) fn least_far(&self) -> Option<(AttemptId, Grant)> {
-        let lone = self.granted.iter().filter(|(_, grant)| !grant.is_contested);
+        let lone = self.granted.iter().filter(|(_, grant)| !grant.is_contested && !grant.is_copy);
         lone.max_by_key(|(_, grant)| grant.order).map(|(attempt, grant)| (*attempt, *grant))
     }
 
-    /// How many parts it works at: of what it was granted, no more than it keeps requests in flight; the rest waits.
+    /// How many parts it works at: of what passes through it, no more than it keeps requests in flight; the rest waits.
     pub(super) fn side_by_side(&self) -> u64 {
-        let granted = self.granted.len() as u64;
-        match self.vitals.concurrency {
-            0 => granted,
-            told => granted.min(told.into()),
-        }
+        let streamed = self.streamed() as u64;
+        let begun = match self.vitals.concurrency {
+            0 => streamed,
+            told => streamed.min(told.into()),
+        };
+        begun + self.copies as u64
     }
 
     /// What is told of an estimate of when it would be done with something, in milliseconds.
