@@ -1,4 +1,5 @@
-//! What must outlive the coordinator: a record in S3 of each upload it began, until that is completed or removed.
+//! What must outlive the coordinator: a record in S3 of each upload it began, until that is completed or removed and
+//! nothing else of its job is left.
 //!
 //! A record is written before S3 is asked for an upload and again before any part of it is granted. So whenever
 //! a coordinator dies, the next one finds every upload that holds parts, and removes it.
@@ -131,7 +132,7 @@ impl Journal {
         self.write(Record { job, destination, written: unix_now(), upload_id: Some(upload_id) }).await
     }
 
-    /// Deletes a job's record, once its upload is completed or removed.
+    /// Deletes a job's record, once nothing of it is left to be removed.
     pub(crate) async fn forget(&self, job: JobId) {
         let record = self.record(job);
         if let Err(error) = with_retries(async || self.s3.delete(&record).await).await {
