@@ -110,7 +110,7 @@ pub(crate) struct State {
     unwritten: Unwritten,
     /// Tells that the coordinator is about to end.
     stopping: watch::Sender<bool>,
-    suspects: BTreeMap<JobId, Suspects>,
+    suspects: BTreeMap<JobId, Vec<Suspects>>,
     /// Jobs of which the journal has, or may have, a record.
     recorded: BTreeSet<JobId>,
     /// How long it stays when nothing of its jobs is left; none when it has not been told to stop, or has been
@@ -189,7 +189,11 @@ impl Actor for CoordinatorActor {
                 }
             }
             Message::Suspects(id, suspects) => {
-                state.suspects.insert(id, suspects);
+                let held = state.suspects.entry(id).or_default();
+                // Of segments it is enough to know once.
+                if !held.contains(&suspects) {
+                    held.push(suspects);
+                }
             }
             Message::Settled(id, outcome) => state.settle(id, outcome, &myself),
             Message::ErrandDone => state.errands -= 1,

@@ -22,15 +22,20 @@ const LOOK_STEP: Duration = Duration::from_secs(1);
 /// that were dropped too late do that, and they end soon.
 const READ_BACKS_MAX: u32 = 3;
 
-/// Has S3 put the archive together, and gives its ETag.
-pub(crate) async fn complete(s3: &S3, job: JobId, mut completion: Completion) -> Result<String, Failure> {
+/// Has S3 put together what a failure calls `what`, such as the archive, and gives its ETag.
+pub(crate) async fn complete(
+    s3: &S3,
+    job: JobId,
+    what: &str,
+    mut completion: Completion,
+) -> Result<String, Failure> {
     let mut read_backs = 0;
     loop {
         if !completion.contested.is_empty() {
             read_back(s3, &mut completion).await?;
             read_backs += 1;
         }
-        match complete_as_told(s3, job, &completion).await {
+        match complete_as_told(s3, job, what, &completion).await {
             Err(failure) if failure.kind == FailureKind::Corrupt && read_backs < READ_BACKS_MAX => {
                 tracing::debug!(%job, %failure, "a part was uploaded again meanwhile");
                 // Also by its only attempt, whose first answer was lost: then it may be any part.
@@ -77,7 +82,12 @@ async fn read_back(s3: &S3, completion: &mut Completion) -> Result<(), Failure> 
     Ok(())
 }
 
-async fn complete_as_told(s3: &S3, job: JobId, completion: &Completion) -> Result<String, Failure> {
+async fn complete_as_told(
+    s3: &S3,
+    job: JobId,
+    what: &str,
+    completion: &Completion,
+) -> Result<String, Failure> {
     let answer_was_lost = AtomicBool::new(false);
     let completed = with_retries(async || {
         let completed = s3.complete_upload(completion).await;
@@ -90,15 +100,14 @@ async fn complete_as_told(s3: &S3, job: JobId, completion: &Completion) -> Resul
         Err(error) => error,
     };
     let destination = &completion.upload.destination;
-    // A request without an answer may have done it: a later one then meets a finished upload, or its own
-    // archive.
+    // A request without an answer may have done it: a later one then meets a finished upload, or what it made.
     if answer_was_lost.into_inner() {
-        match find_own_archive(s3, job, completion).await {
+        match find_own(s3, job, what, completion).await {
             Fate::Made(etag) => return Ok(etag),
             Fate::NotMade => {}
             Fate::Unknown(why) => {
                 let message = format!(
-                    "it is not known whether the archive is at {destination}: S3's answer was lost ({error}), and {why}"
+                    "it is not known whether the {what} is at {destination}: S3's answer was lost ({error}), and {why}"
                 );
                 return Err(Failure::new(FailureKind::Unavailable, message));
             }
@@ -117,7 +126,7 @@ async fn complete_as_told(s3: &S3, job: JobId, completion: &Completion) -> Resul
 
 /// What became of an upload that S3 was told to complete without an answer.
 enum Fate {
-    /// The archive is there, with this ETag.
+    /// What was put together is there, with this ETag.
     Made(String),
     /// The upload is still open.
     NotMade,
@@ -125,8 +134,8 @@ enum Fate {
     Unknown(String),
 }
 
-/// Looks for the archive that this very job may have made, until it is there or can no longer come.
-async fn find_own_archive(s3: &S3, job: JobId, completion: &Completion) -> Fate {
+/// Looks for what this very job may have made, until it is there or can no longer come.
+async fn find_own(s3: &S3, job: JobId, what: &str, completion: &Completion) -> Fate {
     let destination = &completion.upload.destination;
     let mut why = String::new();
     for look in 1..=LOOKS_MAX {
@@ -134,10 +143,8 @@ async fn find_own_archive(s3: &S3, job: JobId, completion: &Completion) -> Fate 
             Ok(head) if head.job == Some(job) && head.size == completion.archive.bytes => {
                 return Fate::Made(head.etag.to_string());
             }
-            Ok(_) => why = "another archive is there".to_owned(),
-            Err(error) if error.kind() == S3ErrorKind::NoSuchKey => {
-                why = "there is no archive yet".to_owned()
-            }
+            Ok(_) => why = format!("another {what} is there"),
+            Err(error) if error.kind() == S3ErrorKind::NoSuchKey => why = format!("there is no {what} yet"),
             // Looking again will not be allowed either.
             Err(error) => return Fate::Unknown(error.to_string()),
         }

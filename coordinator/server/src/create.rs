@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use coordinator::segments;
 use proto::batch::Upload;
 use proto::failure::{Failure, FailureKind, S3ErrorKind};
 use proto::job::JobId;
@@ -10,18 +11,20 @@ use proto::location::Location;
 use proto_s3::{Error, S3, with_retries};
 
 use crate::abort::{abort, command_that_removes};
+use crate::discard::remove_uploads_below;
 use crate::journal::Journal;
 
 /// How much S3's whole-second timestamps and our own measure of time may differ, in seconds.
 pub(crate) const SLACK_S: i64 = 2;
 
-/// Uploads of which some may be ours: to our destination, begun while S3's answers to our creating one were
-/// lost. They look like anyone else's, and to remove another's would fail their job. So they are never
-/// removed, only named, if nobody has used them by the end of the job.
-#[derive(Debug)]
-pub(crate) struct Suspects {
-    destination: Location,
-    found: Result<Vec<Upload>, String>,
+/// Uploads of which some may be ours, because S3's answers to our creating one were lost.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Suspects {
+    /// To the archive's destination, begun meanwhile. They look like anyone else's, and to remove another's would
+    /// fail their job. So they are never removed, only named, if nobody has used them by the end of the job.
+    OfArchive(Result<Vec<Upload>, String>),
+    /// Of segments, whose keys are the job's alone: whatever is there at the end of the job is removed.
+    OfSegments,
 }
 
 /// Creates the upload, unless `no_overwrite` and there is an object at the destination already.
@@ -36,6 +39,19 @@ pub(crate) async fn create(
         return (Err(exists(destination)), None);
     }
     let began = Instant::now();
+    let (created, answer_was_lost) = ask_for_one(s3, job, destination).await;
+    let suspects = match answer_was_lost {
+        false => None,
+        true => {
+            let found = find(s3, destination, created.as_ref().ok(), began.elapsed()).await;
+            Some(Suspects::OfArchive(found.map_err(|error| error.to_string())))
+        }
+    };
+    (created.map_err(Failure::from), suspects)
+}
+
+/// Has S3 create an upload; also whether an answer was lost, so that there may be more than one.
+async fn ask_for_one(s3: &S3, job: JobId, destination: &Location) -> (Result<Upload, Error>, bool) {
     let answer_was_lost = AtomicBool::new(false);
     let created = with_retries(async || {
         let created = s3.create_upload(destination, job).await;
@@ -43,16 +59,7 @@ pub(crate) async fn create(
         answer_was_lost.fetch_or(is_lost, Relaxed);
         created
     });
-    let created = created.await;
-    let suspects = match answer_was_lost.into_inner() {
-        false => None,
-        true => {
-            let found = find(s3, destination, created.as_ref().ok(), began.elapsed()).await;
-            let found = found.map_err(|error| error.to_string());
-            Some(Suspects { destination: destination.clone(), found })
-        }
-    };
-    (created.map_err(Failure::from), suspects)
+    (created.await, answer_was_lost.into_inner())
 }
 
 /// Creates the upload, and has the journal know of it from before it is until the job has ended.
@@ -75,15 +82,14 @@ pub(crate) async fn create_recorded(
     (Err(failure), suspects)
 }
 
-/// Creates the upload of a segment. Its key is this job's alone, so an upload there that nobody told of is its own.
-pub(crate) async fn create_own(s3: &S3, job: JobId, destination: &Location) -> Result<Upload, Failure> {
-    let (created, suspects) = create(s3, job, destination, false).await;
-    for upload in suspects.and_then(|suspects| suspects.found.ok()).unwrap_or_default() {
-        if let Err(failure) = abort(s3, &upload).await {
-            tracing::warn!(%job, %destination, %failure, "an unused upload is left");
-        }
-    }
-    created
+/// Creates the upload of a segment.
+pub(crate) async fn create_own(
+    s3: &S3,
+    job: JobId,
+    destination: &Location,
+) -> (Result<Upload, Failure>, Option<Suspects>) {
+    let (created, answer_was_lost) = ask_for_one(s3, job, destination).await;
+    (created.map_err(Failure::from), answer_was_lost.then_some(Suspects::OfSegments))
 }
 
 /// What is said when there is an object at the destination that is not to be replaced.
@@ -111,26 +117,48 @@ async fn find(
 }
 
 impl Suspects {
-    /// What may be left at the end of the job: a sentence, with the command that removes it.
-    pub(crate) async fn left(self, s3: &S3) -> Option<String> {
-        let may_be_left = format!("an unused upload may be left at {}", self.destination);
-        let found = match self.found {
-            Ok(found) => found,
-            Err(why) => return Some(format!("{may_be_left}: {why}")),
-        };
-        let mut unused = Vec::new();
-        for upload in found {
-            match with_retries(async || s3.has_parts(&upload).await).await {
-                Ok(true) => {}
-                Err(error) if error.kind() == S3ErrorKind::NoSuchUpload => {}
-                Ok(false) | Err(_) => unused.push(command_that_removes(&upload)),
+    /// Whether they are the job's beyond doubt, so that the next coordinator may remove what this one cannot.
+    pub(crate) fn are_own(&self) -> bool {
+        *self == Self::OfSegments
+    }
+
+    /// What may be left at the end of a job to `destination`, a sentence each, with the command that removes it.
+    pub(crate) async fn left(self, s3: &S3, job: JobId, destination: &Location) -> Vec<String> {
+        match self {
+            Self::OfArchive(found) => unused(s3, destination, found).await.into_iter().collect(),
+            Self::OfSegments => {
+                let Location { bucket, .. } = destination;
+                let below = segments::below(destination, job);
+                let left = remove_uploads_below(s3, "segment", bucket, &below).await;
+                left.unwrap_or_else(|error| {
+                    let place = Location { bucket: bucket.clone(), key: below };
+                    vec![format!(
+                        "unused uploads may be left below {place}, because S3's answer was lost, and cannot be looked for: {error}"
+                    )]
+                })
             }
         }
-        let commands = unused.join(" and ");
-        let advice = "unless someone else has just begun it, remove it with";
-        (!unused.is_empty())
-            .then(|| format!("{may_be_left}, because S3's answer was lost; {advice} {commands}"))
     }
+}
+
+/// Those of the uploads found at the archive's destination that nobody has used: a sentence, if there are any.
+async fn unused(s3: &S3, destination: &Location, found: Result<Vec<Upload>, String>) -> Option<String> {
+    let may_be_left = format!("an unused upload may be left at {destination}");
+    let found = match found {
+        Ok(found) => found,
+        Err(why) => return Some(format!("{may_be_left}: {why}")),
+    };
+    let mut unused = Vec::new();
+    for upload in found {
+        match with_retries(async || s3.has_parts(&upload).await).await {
+            Ok(true) => {}
+            Err(error) if error.kind() == S3ErrorKind::NoSuchUpload => {}
+            Ok(false) | Err(_) => unused.push(command_that_removes(&upload)),
+        }
+    }
+    let commands = unused.join(" and ");
+    let advice = "unless someone else has just begun it, remove it with";
+    (!unused.is_empty()).then(|| format!("{may_be_left}, because S3's answer was lost; {advice} {commands}"))
 }
 
 /// Seconds since 1970 UTC.

@@ -1,14 +1,22 @@
-//! Removing what a job's segments have left.
+//! Removing what a job's segments, or a coordinator that died, have left.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use coordinator::job::Leftovers;
+use coordinator::planner::Examples;
 use proto::batch::Upload;
-use proto::limits::{EXAMPLES_MAX, REMOVALS_AT_ONCE};
+use proto::limits::REMOVALS_AT_ONCE;
 use proto::location::Location;
 use proto_s3::{Error, S3, with_retries};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument;
 
 use crate::abort::{abort, quoted};
+
+/// How long after its upload is gone an object may still appear, because S3 was already putting it together when
+/// its answer was lost.
+const LATE: Duration = Duration::from_secs(1);
 
 /// Something to be removed.
 enum Left {
@@ -16,75 +24,110 @@ enum Left {
     Object(Location),
 }
 
-/// Removes uploads, then objects; what could not be removed, a sentence each, and how many more there are.
+/// Removes what segments have left; what could not be removed, a sentence each, and how many more there are.
+///
+/// An object is only removed when no upload is left that could become one again.
 pub(crate) async fn discard(s3: &S3, left: Leftovers) -> Vec<String> {
     let Leftovers { uploads, objects } = left;
-    let left = uploads.into_iter().map(Left::Upload).chain(objects.into_iter().map(Left::Object));
-    let (mut told, mut untold) = (Vec::new(), 0);
-    let mut tell = |sentence: Option<String>| match sentence {
-        Some(sentence) if told.len() < EXAMPLES_MAX => told.push(sentence),
-        Some(_) => untold += 1,
-        None => {}
+    let is_unclear = {
+        let places: BTreeSet<&Location> = objects.iter().collect();
+        uploads.iter().any(|upload| places.contains(&upload.destination))
+    };
+    let mut told = Examples::default();
+    remove_all(s3, "segment", uploads.into_iter().map(Left::Upload), &mut told).await;
+    if is_unclear {
+        tokio::time::sleep(LATE).await;
+    }
+    remove_all(s3, "segment", objects.into_iter().map(Left::Object), &mut told).await;
+    sentences(told, "segment")
+}
+
+/// Removes all objects whose keys begin with `prefix`, each a `what`; what could not be removed, as [`discard`]
+/// tells it.
+pub(crate) async fn remove_objects_below(
+    s3: &S3,
+    what: &'static str,
+    bucket: &str,
+    prefix: &str,
+) -> Result<Vec<String>, Error> {
+    let mut told = Examples::default();
+    let mut next = None;
+    loop {
+        let page = with_retries(async || s3.list_page(0, bucket, prefix, next.as_deref()).await).await?;
+        let location = |key: &str| Location { bucket: bucket.to_owned(), key: key.to_owned() };
+        let objects: Vec<Left> =
+            page.objects.iter().map(|object| Left::Object(location(&object.key))).collect();
+        remove_all(s3, what, objects, &mut told).await;
+        next = page.next;
+        // A start of the coordinator waits for this: what fails here would fail page after page.
+        if next.is_none() || !told.is_empty() {
+            return Ok(sentences(told, what));
+        }
+    }
+}
+
+/// Removes all uploads to keys that begin with `prefix`, each of a `what`; what could not be removed, as [`discard`]
+/// tells it.
+pub(crate) async fn remove_uploads_below(
+    s3: &S3,
+    what: &'static str,
+    bucket: &str,
+    prefix: &str,
+) -> Result<Vec<String>, Error> {
+    let uploads = with_retries(async || s3.list_uploads_below(bucket, prefix).await).await?;
+    let mut told = Examples::default();
+    remove_all(s3, what, uploads.into_iter().map(Left::Upload), &mut told).await;
+    Ok(sentences(told, what))
+}
+
+/// Removes all of these, several at a time, and comes back when it was tried with each.
+async fn remove_all(
+    s3: &S3,
+    what: &'static str,
+    left: impl IntoIterator<Item = Left, IntoIter: Send>,
+    told: &mut Examples,
+) {
+    let mut tell = |removal: Result<Option<String>, JoinError>| {
+        let sentence = removal.unwrap_or_else(|error| Some(format!("a {what} may be left: {error}")));
+        if let Some(sentence) = sentence {
+            told.push(|| sentence);
+        }
     };
     let mut removals = JoinSet::new();
     for left in left {
         if removals.len() >= REMOVALS_AT_ONCE {
-            tell(removals.join_next().await.and_then(outcome));
+            removals.join_next().await.map(&mut tell);
         }
         let s3 = s3.clone();
-        removals.spawn(async move { remove(&s3, left).await }.in_current_span());
+        removals.spawn(async move { remove(&s3, what, left).await }.in_current_span());
     }
     while let Some(removal) = removals.join_next().await {
-        tell(outcome(removal));
+        tell(removal);
     }
-    if untold > 0 {
-        told.push(format!("{untold} more segments could not be removed"));
-    }
-    told
 }
 
-fn outcome(removal: Result<Option<String>, tokio::task::JoinError>) -> Option<String> {
-    removal.unwrap_or_else(|error| Some(format!("a segment may be left: {error}")))
-}
-
-async fn remove(s3: &S3, left: Left) -> Option<String> {
+async fn remove(s3: &S3, what: &str, left: Left) -> Option<String> {
     match left {
         Left::Upload(upload) => abort(s3, &upload)
             .await
             .err()
-            .map(|failure| format!("of the segment at {} {failure}", upload.destination)),
+            .map(|failure| format!("of the {what} at {} {failure}", upload.destination)),
         Left::Object(location) => {
             let deleted = with_retries(async || s3.delete(&location).await).await;
             let command =
                 format!("`aws s3 rm {}`", quoted(&format!("s3://{}/{}", location.bucket, location.key)));
             deleted.err().map(|error| {
-                format!("the segment at {location} could not be removed ({error}): remove it with {command}")
+                format!("the {what} at {location} could not be removed ({error}): remove it with {command}")
             })
         }
     }
 }
 
-/// Removes all objects whose keys begin with `prefix`.
-pub(crate) async fn remove_objects_below(s3: &S3, bucket: &str, prefix: &str) -> Result<(), Error> {
-    let mut next = None;
-    loop {
-        let page = with_retries(async || s3.list_page(0, bucket, prefix, next.as_deref()).await).await?;
-        for object in page.objects {
-            let location = Location { bucket: bucket.to_owned(), key: object.key.into() };
-            with_retries(async || s3.delete(&location).await).await?;
-        }
-        next = page.next;
-        if next.is_none() {
-            return Ok(());
-        }
-    }
+fn sentences(told: Examples, what: &str) -> Vec<String> {
+    let more = told.count - told.first.len() as u64;
+    let more = (more > 0).then(|| format!("{more} more {what}s could not be removed"));
+    told.first.into_iter().chain(more).collect()
 }
 
-/// Removes all uploads to keys that begin with `prefix`; what could not be removed, a sentence each.
-pub(crate) async fn remove_uploads_below(s3: &S3, bucket: &str, prefix: &str) -> Result<Vec<String>, Error> {
-    let mut left = Vec::new();
-    for upload in with_retries(async || s3.list_uploads_below(bucket, prefix).await).await? {
-        left.extend(abort(s3, &upload).await.err().map(|failure| failure.message));
-    }
-    Ok(left)
-}
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
-//! What must outlive the coordinator: a record in S3 of each upload it began, until that is completed or removed.
+//! What must outlive the coordinator: a record in S3 of each upload it began, until that is completed or removed and
+//! nothing else of its job is left.
 //!
 //! A record is written before S3 is asked for an upload and again before any part of it is granted. So whenever
 //! a coordinator dies, the next one finds every upload that holds parts, and removes it.
@@ -6,7 +7,7 @@
 use bytes::Bytes;
 use coordinator::segments;
 use proto::batch::Upload;
-use proto::failure::{Failure, FailureKind, S3ErrorKind};
+use proto::failure::{Failure, FailureKind};
 use proto::job::JobId;
 use proto::limits::{JOURNAL_RECORD_BYTES_MAX, JOURNAL_RECORDS_MAX};
 use proto::listing::SourceObject;
@@ -87,41 +88,36 @@ impl Journal {
     async fn sweep(&self, recovered: &mut Recovered) {
         let bucket = &self.state.bucket;
         let manifests = self.state.folder(Folder::Manifests);
-        if let Err(error) = remove_objects_below(&self.s3, bucket, &manifests).await {
-            let warning =
-                format!("a manifest of a job that is over may be left below {}: {error}", self.state);
-            recovered.warnings.push(warning);
-        }
-        for folder in [manifests, self.state.folder(Folder::Reports)] {
-            match remove_uploads_below(&self.s3, bucket, &folder).await {
-                Ok(left) => recovered.warnings.extend(left),
-                Err(error) => recovered.warnings.push(format!("an unused upload may be left: {error}")),
-            }
+        let removed = remove_objects_below(&self.s3, "manifest", bucket, &manifests).await;
+        recovered.warnings.extend(removed.unwrap_or_else(|error| {
+            vec![format!("a manifest of a job that is over may be left below {}: {error}", self.state)]
+        }));
+        for (what, folder) in [("manifest", manifests), ("report", self.state.folder(Folder::Reports))] {
+            let removed = remove_uploads_below(&self.s3, what, bucket, &folder).await;
+            recovered.warnings.extend(
+                removed.unwrap_or_else(|error| vec![format!("an unused upload may be left: {error}")]),
+            );
         }
     }
 
     /// Removes what a job left of its segments, if it had any; whether that is done with.
     async fn sweep_segments(&self, job: JobId, destination: &Location, recovered: &mut Recovered) -> bool {
         let (bucket, below) = (&destination.bucket, segments::below(destination, job));
-        let swept = async {
-            let left = remove_uploads_below(&self.s3, bucket, &below).await?;
-            remove_objects_below(&self.s3, bucket, &below).await.map(|()| left)
-        };
-        match swept.await {
-            Ok(left) => {
-                let is_done = left.is_empty();
-                recovered.warnings.extend(left);
-                is_done
-            }
-            Err(error) => {
-                let place = Location { bucket: bucket.clone(), key: below };
-                recovered.warnings.push(format!(
-                    "job {job} to {destination} may have left uploads or objects below {place}, remove them: {error}"
-                ));
-                // Who may not look now will not be allowed to the next time either.
-                error.kind() == S3ErrorKind::Denied
-            }
+        let uploads = remove_uploads_below(&self.s3, "segment", bucket, &below).await;
+        // Even when uploads cannot be looked for: another permission is needed for that.
+        let objects = remove_objects_below(&self.s3, "segment", bucket, &below).await;
+        let place = Location { bucket: bucket.clone(), key: below };
+        let mut is_done = true;
+        for (what, removed) in [("uploads", uploads), ("objects", objects)] {
+            let left = removed.unwrap_or_else(|error| {
+                vec![format!(
+                    "job {job} to {destination} may have left {what} below {place}, remove them: {error}"
+                )]
+            });
+            is_done &= left.is_empty();
+            recovered.warnings.extend(left);
         }
+        is_done
     }
 
     /// Notes that an upload is about to be begun.
@@ -136,7 +132,7 @@ impl Journal {
         self.write(Record { job, destination, written: unix_now(), upload_id: Some(upload_id) }).await
     }
 
-    /// Deletes a job's record, once its upload is completed or removed.
+    /// Deletes a job's record, once nothing of it is left to be removed.
     pub(crate) async fn forget(&self, job: JobId) {
         let record = self.record(job);
         if let Err(error) = with_retries(async || self.s3.delete(&record).await).await {
@@ -168,7 +164,10 @@ impl Journal {
         match upload_id {
             Some(upload_id) => {
                 let upload = Upload { destination, upload_id };
-                if let Err(failure) = abort(&self.s3, &upload).await {
+                let aborted = abort(&self.s3, &upload).await;
+                // Segments are only begun when the archive's upload is noted.
+                let is_swept = self.sweep_segments(job, &upload.destination, recovered).await;
+                if let Err(failure) = aborted {
                     let place = &upload.destination;
                     recovered
                         .warnings
@@ -176,8 +175,6 @@ impl Journal {
                     return;
                 }
                 tracing::info!(%job, destination = %upload.destination, "removed an unfinished upload");
-                // Segments are only begun when the archive's upload is noted.
-                let is_swept = self.sweep_segments(job, &upload.destination, recovered).await;
                 recovered.removed.push(upload);
                 if !is_swept {
                     return;

@@ -30,8 +30,9 @@ pub(crate) async fn ask(
         }
         Question::Create { job, segment: Some(segment), destination, .. } => {
             tracing::debug!(%job, %destination, "creating the upload of a segment");
-            let upload = create_own(s3, job, &destination).await;
-            Event::UploadCreated(job, Some(segment), upload)
+            let (upload, suspects) = create_own(s3, job, &destination).await;
+            let event = Event::UploadCreated(job, Some(segment), upload);
+            return (event, suspects.map(|suspects| (job, suspects)));
         }
         Question::Create { job, segment: None, destination, no_overwrite } => {
             tracing::debug!(%job, %destination, "creating the upload");
@@ -42,7 +43,8 @@ pub(crate) async fn ask(
             return (Event::UploadCreated(job, None, upload), suspects.map(|suspects| (job, suspects)));
         }
         Question::Complete(job, segment, completion) => {
-            Event::Completed(job, segment, complete(s3, job, completion).await)
+            let what = if segment.is_some() { "segment" } else { "archive" };
+            Event::Completed(job, segment, complete(s3, job, what, completion).await)
         }
         Question::Abort(job, upload) => Event::Aborted(job, abort(s3, &upload).await),
         Question::Discard(job, left) => Event::Discarded(job, discard(s3, left).await),

@@ -70,7 +70,7 @@ impl Writer {
             let (parts, archive) = (std::mem::take(&mut self.parts), self.crc);
             let completion =
                 Completion { upload, parts, contested: Vec::new(), archive, no_overwrite: false };
-            complete(&self.s3, self.job, completion).await?;
+            complete(&self.s3, self.job, "object", completion).await?;
         }
         self.is_begun = false;
         Ok(())

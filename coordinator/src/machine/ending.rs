@@ -27,6 +27,8 @@ pub struct Ended {
     pub skipped: Vec<String>,
     /// What was archived, if it was.
     pub archive: Option<Archive>,
+    /// Whether something of it could not be removed, which its outcome tells.
+    pub has_left: bool,
 }
 
 /// What was archived.
@@ -127,7 +129,8 @@ impl Machine {
         let crc32 = job.ledger.into_crc32();
         let archive = is_completed.then(|| Archive { plan: job.planner.into_plan(), crc32 });
         let requests = job.requests;
-        let ended = Ended { view, explanation, timeline, requests, skipped, archive };
+        let has_left = !job.left_behind.is_empty();
+        let ended = Ended { view, explanation, timeline, requests, skipped, archive, has_left };
         self.effects.push(Effect::Finish(Box::new(ended)));
         self.begin_waiting();
     }
@@ -143,6 +146,7 @@ impl Machine {
             requests: RequestCounts::default(),
             skipped: Vec::new(),
             archive: None,
+            has_left: false,
         };
         self.effects.push(Effect::Finish(Box::new(ended)));
     }

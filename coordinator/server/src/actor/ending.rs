@@ -38,11 +38,10 @@ impl State {
     pub(super) fn finish(&mut self, mut ended: Ended, myself: &ActorRef<Message>) {
         let id = ended.view.id;
         let mut outcome = ended.view.outcome.take().expect("a job that ended has an outcome");
-        let is_clean = match &outcome {
+        match &outcome {
             Outcome::Completed(summary) => {
                 tracing::info!(job = %id, bytes = summary.bytes, "job completed");
                 self.times.completed(summary);
-                true
             }
             Outcome::Failed { failure, left_behind } => {
                 tracing::info!(job = %id, %failure, "job failed");
@@ -50,9 +49,9 @@ impl State {
                     tracing::warn!(job = %id, left, "something of a job could not be removed");
                 }
                 self.spans.get(&id).into_iter().for_each(|span| proto_trace::failed(span, failure));
-                left_behind.is_empty()
             }
-        };
+        }
+        let (has_left, destination) = (ended.has_left, ended.view.destination.clone());
         let report = report(ended.view.clone(), ended.explanation.clone(), ended.requests);
         let report = JobReport { skipped: std::mem::take(&mut ended.skipped), ..report };
         // Before it is remembered, which it is without its entries.
@@ -62,24 +61,26 @@ impl State {
         }
         self.ending.insert(id, Box::new(Ending { report, archive }));
         self.roster.ended(ended);
-        // The record of an upload that could not be removed stays: the next coordinator tries again.
-        let record = self.journal.clone().filter(|_| self.recorded.remove(&id) && is_clean);
-        let suspects = self.suspects.remove(&id);
-        if record.is_none() && suspects.is_none() {
+        // The record of a job of which something could not be removed stays: the next coordinator tries again.
+        let record = self.journal.clone().filter(|_| self.recorded.remove(&id) && !has_left);
+        let suspects = self.suspects.remove(&id).unwrap_or_default();
+        if record.is_none() && suspects.is_empty() {
             return self.settle(id, outcome, myself);
         }
         let s3 = self.s3.clone();
         let span = spans::of_settling(self.spans.get(&id));
         let work = async move {
-            if let Some(suspects) = suspects
-                && let Some(left) = suspects.left(&s3).await
-            {
+            let mut is_clean = true;
+            for suspects in suspects {
+                let are_own = suspects.are_own();
+                let left = suspects.left(&s3, id, &destination).await;
+                is_clean &= !are_own || left.is_empty();
                 match &mut outcome {
-                    Outcome::Completed(summary) => summary.warnings.push(left),
-                    Outcome::Failed { left_behind, .. } => left_behind.push(left),
+                    Outcome::Completed(summary) => summary.warnings.extend(left),
+                    Outcome::Failed { left_behind, .. } => left_behind.extend(left),
                 }
             }
-            if let Some(journal) = record {
+            if let Some(journal) = record.filter(|_| is_clean) {
                 journal.forget(id).await;
             }
             vec![Message::Settled(id, outcome)]

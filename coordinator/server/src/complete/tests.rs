@@ -54,7 +54,7 @@ async fn the_etag_that_counts_is_read_back() {
     let world = World::new(true).await;
     let reported = world.upload(ONE, b"bytes").await;
     assert_ne!(world.upload(ONE, b"bytes").await.etag, reported.etag);
-    complete(&world.s3, JOB, world.completion(reported, vec![ONE])).await.unwrap();
+    complete(&world.s3, JOB, "archive", world.completion(reported, vec![ONE])).await.unwrap();
     assert!(world.twin.object("out", "a.zip").is_some());
     assert_eq!(world.twin.requests()["CompleteMultipartUpload"], 1);
 }
@@ -65,7 +65,7 @@ async fn when_s3_holds_something_else_all_parts_are_read_back() {
     let world = World::new(true).await;
     let reported = world.upload(ONE, b"bytes").await;
     world.upload(ONE, b"bytes").await;
-    complete(&world.s3, JOB, world.completion(reported, vec![])).await.unwrap();
+    complete(&world.s3, JOB, "archive", world.completion(reported, vec![])).await.unwrap();
     assert_eq!(world.twin.requests()["CompleteMultipartUpload"], 2);
 }
 
@@ -75,7 +75,7 @@ async fn what_cannot_be_read_back_is_not_believed() {
     world.twin.deny("ListParts:out".parse().unwrap());
     let reported = world.upload(ONE, b"bytes").await;
     world.upload(ONE, b"bytes").await;
-    let failure = complete(&world.s3, JOB, world.completion(reported, vec![])).await.unwrap_err();
+    let failure = complete(&world.s3, JOB, "archive", world.completion(reported, vec![])).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Corrupt, "{failure}");
 }
 
@@ -93,7 +93,7 @@ async fn an_attempt_that_ends_while_the_upload_is_completed_does_no_harm() {
         }
         world.upload(ONE, b"bytes").await;
     };
-    let completed = complete(&world.s3, JOB, world.completion(reported, vec![ONE]));
+    let completed = complete(&world.s3, JOB, "archive", world.completion(reported, vec![ONE]));
     let (completed, ()) = tokio::join!(completed, late);
     completed.unwrap();
     assert_eq!(world.twin.requests()["ListParts"], 2);
@@ -104,7 +104,8 @@ async fn other_bytes_are_never_taken_for_the_parts() {
     let world = World::new(true).await;
     let reported = world.upload(ONE, b"bytes").await;
     world.upload(ONE, b"BYTES").await;
-    let failure = complete(&world.s3, JOB, world.completion(reported, vec![ONE])).await.unwrap_err();
+    let failure =
+        complete(&world.s3, JOB, "archive", world.completion(reported, vec![ONE])).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Corrupt);
     assert!(failure.message.contains("part 1 of s3://out/a.zip holds other bytes"), "{failure}");
     assert_eq!(world.twin.requests().get("CompleteMultipartUpload"), None);
@@ -115,8 +116,9 @@ async fn a_part_that_is_not_there_is_told() {
     let world = World::new(true).await;
     let mut reported = world.upload(ONE, b"bytes").await;
     reported.number = PartNumber(2);
-    let failure =
-        complete(&world.s3, JOB, world.completion(reported, vec![PartNumber(2)])).await.unwrap_err();
+    let failure = complete(&world.s3, JOB, "archive", world.completion(reported, vec![PartNumber(2)]))
+        .await
+        .unwrap_err();
     assert!(failure.message.contains("part 2 of s3://out/a.zip is not in S3"), "{failure}");
 }
 
@@ -126,7 +128,7 @@ async fn who_may_not_look_completes_with_what_was_reported() {
     world.twin.deny("ListParts:out".parse().unwrap());
     let reported = world.upload(ONE, b"bytes").await;
     world.upload(ONE, b"bytes").await;
-    complete(&world.s3, JOB, world.completion(reported, vec![ONE])).await.unwrap();
+    complete(&world.s3, JOB, "archive", world.completion(reported, vec![ONE])).await.unwrap();
 }
 
 #[tokio::test]
@@ -150,4 +152,16 @@ async fn contested_parts_are_found_on_any_page() {
     }
     assert_eq!(completion.parts, parts);
     assert_eq!(world.twin.requests()["ListParts"], 2);
+}
+
+#[tokio::test]
+async fn a_failure_names_what_was_put_together() {
+    let world = World::new(false).await;
+    world.twin.deny("HeadObject:out".parse().unwrap());
+    let lost = Fault::new(Op::CompleteMultipartUpload, FaultKind::LostAnswer);
+    world.twin.add_fault(lost.on(Occasion::First(1)));
+    let reported = world.upload(ONE, b"bytes").await;
+    let completion = world.completion(reported, vec![]);
+    let failure = complete(&world.s3, JOB, "segment", completion).await.unwrap_err();
+    assert!(failure.message.contains("whether the segment is at s3://out/a.zip"), "{failure}");
 }

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 
 use coordinator_server::{Coordinator, Journal};
-use proto::job::{JobSpec, Outcome, Summary};
+use proto::job::{JobId, JobSpec, Outcome, Summary};
 use proto::location::Source;
 use simulations_s3::{Fault, FaultKind, Occasion, Op, Rope, TwinOptions};
 
@@ -123,18 +123,25 @@ async fn what_a_coordinator_left_that_died_is_removed_by_the_next() {
     assert_eq!((world.twin.uploads(), world.twin.keys(STATE)), (vec![], vec![]));
 }
 
-#[tokio::test]
-async fn segments_that_cannot_be_removed_are_told_and_tried_again() {
-    let world = World::new().await;
-    let job = proto::job::JobId(7);
+/// Has it seem that a coordinator died when a job to `a.zip` had so many segments.
+async fn dead(world: &World, segments: u32) -> JobId {
+    let job = JobId(7);
     let archive = world.s3.create_upload(&at(OUT, "a.zip"), job).await.expect("S3 is well");
     let record = serde_json::json!({
         "job": job, "destination": at(OUT, "a.zip"), "written": 1_700_000_000, "upload_id": archive.upload_id,
     });
     let key = format!("here/uploads/{job}.json");
     world.twin.put(STATE, &key, Rope::from(record.to_string().into_bytes()));
-    let segment = format!("a.zip.zipfleet-{job}/0");
-    world.twin.put(OUT, &segment, Rope::from("some"));
+    for segment in 0..segments {
+        world.twin.put(OUT, &format!("a.zip.zipfleet-{job}/{segment}"), Rope::from("some"));
+    }
+    job
+}
+
+#[tokio::test]
+async fn segments_that_cannot_be_removed_are_told_and_tried_again() {
+    let world = World::new().await;
+    let job = dead(&world, 1).await;
     world.twin.add_fault(Fault::new(Op::DeleteObject, FaultKind::InternalError));
     let journal = Journal::new(world.s3.clone(), state());
     let recovered = journal.recover().await.expect("it can be read");
@@ -142,4 +149,58 @@ async fn segments_that_cannot_be_removed_are_told_and_tried_again() {
     world.twin.clear_faults();
     assert_eq!(journal.recover().await.expect("it can be read").warnings, [""; 0]);
     assert_eq!((world.twin.keys(OUT), world.twin.keys(STATE)), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn segments_are_removed_although_nobody_may_look_for_their_uploads() {
+    let world = World::new().await;
+    let job = dead(&world, 40).await;
+    world.twin.deny("ListMultipartUploads:archives".parse().expect("it is a denial"));
+    let journal = Journal::new(world.s3.clone(), state());
+    let recovered = journal.recover().await.expect("it can be read");
+    let [warning] = &recovered.warnings[..] else { panic!("{recovered:?}") };
+    assert!(warning.contains(&format!("s3://{OUT}/a.zip.zipfleet-{job}/")), "{warning}");
+    assert_eq!(world.twin.keys(OUT), [""; 0]);
+    assert_eq!(world.twin.keys(STATE).len(), 1);
+    world.twin.clear_denials();
+    assert_eq!(journal.recover().await.expect("it can be read").warnings, [""; 0]);
+    assert_eq!(world.twin.keys(STATE), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_job_left_is_removed_later_although_its_archive_is_there() {
+    let world = World::new().await;
+    world.fill(4, 17 << 20);
+    world.twin.deny("DeleteObject:archives".parse().expect("it is a denial"));
+    let journal = Journal::new(world.s3.clone(), state());
+    let coordinator = with_a_node(&world.s3, Some(journal.clone())).await;
+    let summary = completed(&coordinator, job("a.zip", 20)).await;
+    assert_eq!(summary.warnings.len(), world.twin.keys(OUT).len() - 1, "{summary:?}");
+    world.twin.clear_denials();
+    assert_eq!(journal.recover().await.expect("it can be read").warnings, [""; 0]);
+    assert_eq!(world.twin.keys(OUT), ["a.zip"]);
+    assert_eq!(records(&world), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn uploads_of_segments_that_cannot_be_looked_for_are_told_and_tried_again() {
+    let world = World::new().await;
+    world.fill(4, 17 << 20);
+    world.twin.deny("ListMultipartUploads:archives".parse().expect("it is a denial"));
+    let lost = Fault::new(Op::CreateMultipartUpload, FaultKind::LostAnswer).keys("a.zip.zipfleet-");
+    world.twin.add_fault(lost.on(Occasion::First(2)));
+    let journal = Journal::new(world.s3.clone(), state());
+    let coordinator = with_a_node(&world.s3, Some(journal.clone())).await;
+    let summary = completed(&coordinator, job("a.zip", 20)).await;
+    let [warning] = &summary.warnings[..] else { panic!("{summary:?}") };
+    assert!(warning.contains(&format!("s3://{OUT}/a.zip.zipfleet-")), "{warning}");
+    assert_eq!(world.twin.uploads().len(), 2);
+    world.twin.clear_denials();
+    assert_eq!(journal.recover().await.expect("it can be read").warnings, [""; 0]);
+    assert_eq!((world.twin.uploads(), records(&world)), (vec![], vec![]));
+}
+
+/// The keys of records of uploads; reports may be there too.
+fn records(world: &World) -> Vec<String> {
+    world.twin.keys(STATE).into_iter().filter(|key| key.contains("/uploads/")).collect()
 }
