@@ -19,8 +19,10 @@ impl S3 {
         let mut best = None;
         for _ in 0..TRIES {
             let began = Instant::now();
-            if let Ok(Ok(_)) = timeout(TRY_LIMIT, TcpStream::connect(&*self.address)).await {
-                let took = began.elapsed();
+            if let Ok(Ok(stream)) = timeout(TRY_LIMIT, TcpStream::connect(&*self.address)).await {
+                // On this very machine only how busy that is would be measured.
+                let is_here = stream.peer_addr().is_ok_and(|address| address.ip().is_loopback());
+                let took = if is_here { Duration::ZERO } else { began.elapsed() };
                 best = Some(best.map_or(took, |best: Duration| best.min(took)));
             }
         }
