@@ -13,7 +13,7 @@ use crate::siege::Siege;
 use crate::world::{frame_from_node, hello, within};
 
 const METHOD: &str = "/zipfleet.Session/Exchange";
-const VERSIONS: [(&str, &str); 2] = [("zipfleet-oldest", "1"), ("zipfleet-newest", "1")];
+const VERSIONS: [(&str, &str); 2] = [("zipfleet-oldest", "2"), ("zipfleet-newest", "2")];
 
 fn encoded(message: &FromNode) -> Vec<u8> {
     wire::encode::<100_000_000>(message).unwrap()

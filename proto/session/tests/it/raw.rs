@@ -97,8 +97,8 @@ pub(crate) fn headers() -> Vec<u8> {
         (":authority", "coordinator"),
         ("content-type", "application/grpc"),
         ("te", "trailers"),
-        ("zipfleet-oldest", "1"),
-        ("zipfleet-newest", "1"),
+        ("zipfleet-oldest", "2"),
+        ("zipfleet-newest", "2"),
     ]
     .iter()
     .flat_map(|(name, value)| header(name, value))

@@ -1,7 +1,7 @@
 //! What a session carries, and how it ends.
 
 use proto::limits::OUTGOING_MESSAGES;
-use proto::session::{FromNode, ToNode};
+use proto::session::{FromNode, PROTOCOL_VERSIONS, ToNode};
 use proto_session::{BindError, Caps, DialError, Dialer, Listener, dial};
 
 use crate::certificates::Authority;
@@ -127,7 +127,7 @@ async fn a_coordinator_that_stops_says_so_to_nobody_new() {
 #[tokio::test]
 async fn greeted_connections_have_a_cap() {
     let caps = Caps { greeted: 1, ..Caps::default() };
-    let mut coordinator = Coordinator::start_speaking(None, caps, 1..=1);
+    let mut coordinator = Coordinator::start_speaking(None, caps, PROTOCOL_VERSIONS);
     let (_node, _side) = coordinator.session(None, "red").await;
     let dialer = coordinator.dialer(None);
     let error = coordinator.try_dial(&dialer, "green").await.unwrap_err();
