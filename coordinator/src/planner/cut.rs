@@ -267,7 +267,10 @@ impl Cutter {
 
     fn too_large(&self) -> Failure {
         let mib = self.sizes.of_archive(PARTS_MAX as usize - 1) / MIB;
-        let advice = if self.sizes.is_fixed() { "raise --part-size, or " } else { "" };
+        let advice = match self.sizes.is_fixed() {
+            true => "raise --part-size, or ",
+            false => "give --part-size 5000MiB, with which up to 47 TiB fit, or ",
+        };
         let message = format!(
             "the archive would need more than the 10,000 parts S3 allows, at {mib} MiB a part: {advice}make several archives"
         );

@@ -178,7 +178,12 @@ fn archives_of_any_size_that_s3_takes_are_planned_and_larger_ones_refused() {
     let many = Case { objects: objects(&[10 * 1_024 * GIB; 5]), ..case(0) };
     let failure = failure_of(&many);
     assert_eq!(failure.kind, FailureKind::TooLarge);
-    assert!(!failure.message.contains("--part-size"), "there is nothing to raise: {failure}");
+    assert!(failure.message.contains("--part-size 5000MiB, with which up to 47 TiB fit"), "{failure}");
+    let largest = Case { spec: spec(Some(5_000 * MIB)), ..case(46 * 1_024 * GIB) };
+    assert!(largest.plan().is_ok(), "as it says");
+    let larger = Case { spec: spec(Some(5_110 * MIB)), ..case(0) };
+    let failure = failure_of(&Case { objects: many.objects.clone(), ..larger });
+    assert_eq!(failure.kind, FailureKind::TooLarge, "whatever the parts: {failure}");
 }
 
 #[test]
