@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use proto::compose::{Composition, PADDING_BYTES, Takes};
+use proto::crc::StoredKind;
 use proto::limits::{COPIES_AT_ONCE, body_budget_bytes};
 use proto::location::Location;
-use proto::plan::{Body, Piece, Plan, Way};
+use proto::plan::{Body, PartWork, Piece, Plan, Way};
 use proto::requests::{RequestCounts, Sent};
 
 use crate::ledger::Ledger;
@@ -25,6 +27,8 @@ const PUTS_PER_S: f64 = 3_500.0;
 /// Seconds a copy takes beside its bytes, and bytes a second of one (awslabs/aws-c-s3#288: 1.5-2.5 s fixed, 13 s a GiB).
 const COPY_LATENCY_S: f64 = 1.5;
 const COPY_BYTES_PER_S: f64 = 78e6;
+/// Seconds for one of the requests by which a part is composed: no published figure, but those above for others.
+const COMPOSING_LATENCY_S: f64 = 0.2;
 /// Seconds for a page of a listing (experience: 50-200 ms).
 const LIST_PAGE_S: f64 = 0.1;
 /// Seconds to complete an upload (published: about 0.5 s for 1,500 parts).
@@ -66,6 +70,7 @@ pub fn estimate(plan: &Plan, listing: RequestCounts, site: Site) -> Estimate {
     let mut requests = RequestCounts { create: Sent::well(1), complete: Sent::well(1), ..listing };
     let (mut get_s, mut put_s, mut byte_seconds) = (0.0, 0.0, 0.0);
     let (mut copy_s, mut longest_copy_s) = (0.0, 0.0_f64);
+    let mut composing = Composing::default();
     for index in 0..plan.parts.len() {
         if let Way::Joined(_) = plan.parts[index].way {
             requests.create.sent += 1;
@@ -73,6 +78,10 @@ pub fn estimate(plan: &Plan, listing: RequestCounts, site: Site) -> Estimate {
             requests.delete.sent += 1;
         }
         let work = part_work(plan, &ledger, index, |_| nowhere());
+        if plan.parts[index].way == Way::Composed {
+            composing.add(&work, &mut requests);
+            continue;
+        }
         if work.copied().is_some() {
             requests.copy.sent += 1;
             requests.bytes_copied += work.bytes;
@@ -98,17 +107,64 @@ pub fn estimate(plan: &Plan, listing: RequestCounts, site: Site) -> Estimate {
         let longest_s = seconds.iter().copied().fold(0.0, f64::max).max(sum / concurrency as f64);
         byte_seconds += work.bytes as f64 * (longest_s + upload_s);
     }
+    composing.finish(&mut requests);
+    let writes = [requests.create, requests.upload_part, requests.copy, requests.complete, requests.delete];
     let transfer_s = [
         (get_s + put_s) / concurrency as f64,
         byte_seconds / body_budget_bytes(memory_bytes, concurrency) as f64,
         requests.get.sent as f64 / GETS_PER_S,
-        (requests.upload_part.sent + requests.copy.sent) as f64 / PUTS_PER_S,
+        writes.iter().map(|kind| kind.sent as f64).sum::<f64>() / PUTS_PER_S,
+        composing.longest_s.max(composing.requests as f64 * COMPOSING_LATENCY_S / COPIES_AT_ONCE as f64),
         requests.bytes_sent.max(requests.bytes_received) as f64 / site.bytes_per_second,
         longest_copy_s.max(copy_s / COPIES_AT_ONCE as f64),
         requests.list.sent as f64 * LIST_PAGE_S,
     ];
     let seconds = transfer_s.into_iter().fold(0.0, f64::max) + COMPLETE_S;
     Estimate { price_usd: requests.price_usd(), requests, seconds }
+}
+
+/// Parts that S3 composes, as far as they were seen.
+#[derive(Clone, Copy, Debug, Default)]
+struct Composing {
+    parts: u64,
+    requests: u64,
+    /// How long the one takes that takes longest, in seconds.
+    longest_s: f64,
+}
+
+impl Composing {
+    fn add(&mut self, work: &PartWork, requests: &mut RequestCounts) {
+        let Some(composition) = Composition::of(work) else { return };
+        let Takes { objects, copies, copied_bytes } = composition.takes();
+        let stored = work.bodies.iter().filter(|body| body.stored == StoredKind::Crc32);
+        requests.create.sent += objects;
+        requests.complete.sent += objects;
+        requests.delete.sent += objects;
+        requests.copy.sent += copies;
+        requests.upload_part.sent += 1;
+        requests.head.sent += stored.count() as u64;
+        requests.bytes_copied += copied_bytes;
+        requests.bytes_sent += work.literal_bytes();
+        self.parts += 1;
+        self.requests += 3 * objects + copies + 1;
+        // Each level is created, filled and completed when the one before is there.
+        let chain = 3 * (composition.levels.len() as u64 + 1) + 1;
+        let copied_s = work.bytes as f64 / COPY_BYTES_PER_S;
+        self.longest_s = self.longest_s.max(chain as f64 * COMPOSING_LATENCY_S + copied_s);
+    }
+
+    /// Adds the padding that they share, which is removed with whatever else is left beside the archive.
+    fn finish(self, requests: &mut RequestCounts) {
+        if self.parts > 0 {
+            requests.create.sent += 1;
+            requests.upload_part.sent += 1;
+            requests.complete.sent += 1;
+            requests.bytes_sent += PADDING_BYTES;
+            requests.list_other.sent += 1;
+            requests.list.sent += 1;
+            requests.delete.sent += 1;
+        }
+    }
 }
 
 /// What a segment would be, of which it does not count where it is.

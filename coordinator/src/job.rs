@@ -14,6 +14,7 @@ use proto::plan::{Part, PartNumber, PartWork, Way};
 use proto::requests::RequestCounts;
 use proto::view::{JobState, JobView};
 
+use crate::beside;
 use crate::chart::Chart;
 use crate::ledger::Ledger;
 use crate::planner::Planner;
@@ -43,13 +44,15 @@ pub enum UploadState {
     Gone,
 }
 
-/// What a job's segments have left in S3.
+/// What a job has left in S3 beside its archive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Leftovers {
     /// Uploads that may be open.
     pub uploads: Vec<Upload>,
     /// Objects that may be there.
     pub objects: Vec<Location>,
+    /// Where there may be more of both, under any keys that begin so: what S3 was to compose parts of.
+    pub below: Option<Location>,
 }
 
 /// The state of one job.
@@ -71,7 +74,9 @@ pub struct Job {
     pub segments: Vec<UploadState>,
     /// How many of them are objects.
     pub segments_made: usize,
-    /// Whether S3 was asked to remove what its segments have left, and has not answered.
+    /// Whether a node was told to have S3 compose a part, which may have left something.
+    pub is_composing: bool,
+    /// Whether S3 was asked to remove what it has left beside its archive, and has not answered.
     pub is_discarding: bool,
     /// The archive's ETag, once it is there.
     pub etag: Option<String>,
@@ -114,6 +119,7 @@ impl Job {
             upload: UploadState::None,
             segments: Vec::new(),
             segments_made: 0,
+            is_composing: false,
             is_discarding: false,
             etag: None,
             failure: None,
@@ -139,13 +145,17 @@ impl Job {
 
     /// Notes what an attempt took.
     pub fn spend(&mut self, effort: Effort) {
-        let RequestCounts { get, head, attributes, upload_part, copy, bytes_received, bytes_copied, .. } =
+        let RequestCounts { get, head, attributes, create, upload_part, copy, complete, delete, .. } =
             &mut self.requests;
+        create.sent += u64::from(effort.creates);
+        complete.sent += u64::from(effort.completes);
+        delete.sent += u64::from(effort.deletes);
         get.sent += u64::from(effort.gets);
         head.sent += u64::from(effort.heads);
         attributes.sent += u64::from(effort.attributes);
         upload_part.sent += u64::from(effort.uploads);
         copy.sent += u64::from(effort.copies);
+        let RequestCounts { bytes_received, bytes_copied, .. } = &mut self.requests;
         *bytes_received = bytes_received.saturating_add(effort.received_bytes);
         *bytes_copied = bytes_copied.saturating_add(effort.copied_bytes);
     }
@@ -198,12 +208,14 @@ impl Job {
             .map_or(0, |last| plan.entries[last as usize].data().end.saturating_sub(bytes.end));
         let object = match *way {
             Way::Joined(segment) => Some(self.object_of(segment)),
-            Way::Streamed | Way::Copied => None,
+            Way::Streamed | Way::Composed | Way::Copied => None,
         };
         let rest = self.ledger.joined(plan.continuation(index)).bytes;
         if directory.clone().all(is_known) && rest == missing && object != Some(None) {
             let object = |_| object.flatten().expect("the part joins it");
-            return Ok(part_work(plan, &self.ledger, index, object));
+            let work = part_work(plan, &self.ledger, index, object);
+            let below = (*way == Way::Composed).then(|| beside::below(&self.spec.destination, self.id));
+            return Ok(PartWork { below, ..work });
         }
         let number = index + 1;
         Err(Failure::new(
@@ -250,9 +262,15 @@ impl Job {
         self.is_discarding || awaits(&self.upload) || self.segments.iter().any(awaits)
     }
 
-    /// Takes what its segments have left, to be removed; `None` if there is nothing, or nothing any more.
+    /// Takes what it has left beside its archive, to be removed; `None` if there is nothing, or nothing any more.
     pub fn take_leftovers(&mut self) -> Option<Leftovers> {
-        let mut left = Leftovers::default();
+        let below = self.is_composing.then(|| {
+            let (bucket, key) =
+                (self.spec.destination.bucket.clone(), beside::below(&self.spec.destination, self.id));
+            Location { bucket, key }
+        });
+        self.is_composing = false;
+        let mut left = Leftovers { below, ..Leftovers::default() };
         for segment in std::mem::take(&mut self.segments) {
             match segment {
                 UploadState::Open(upload) => left.uploads.push(upload),

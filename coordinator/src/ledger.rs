@@ -149,7 +149,7 @@ impl Ledger {
     fn gather(&mut self, part: &Part, index: usize) {
         let (Some(segment), joined) = (match part.way {
             Way::Joined(segment) => (Some(segment), Some(index)),
-            Way::Streamed | Way::Copied => (part.within, None),
+            Way::Streamed | Way::Composed | Way::Copied => (part.within, None),
         }) else {
             return;
         };

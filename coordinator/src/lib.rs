@@ -7,6 +7,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod beside;
 pub mod chart;
 pub mod cost;
 pub mod counters;
@@ -19,7 +20,6 @@ pub mod plan_check;
 pub mod planner;
 mod rate;
 pub mod scheduler;
-pub mod segments;
 pub mod story;
 pub mod verify;
 pub mod work;

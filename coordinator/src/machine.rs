@@ -57,7 +57,7 @@ pub enum Event {
     Completed(JobId, Option<u32>, Result<String, Failure>),
     /// The archive's upload is removed, or could not be.
     Aborted(JobId, Result<(), Failure>),
-    /// What a job's segments left is removed, but for what is told, a sentence each.
+    /// What a job left beside its archive is removed, but for what is told, a sentence each.
     Discarded(JobId, Vec<String>),
     /// Someone no longer wants the archive.
     Cancelled(JobId),

@@ -5,6 +5,7 @@
 //! called, so that an error of theirs cannot hide itself.
 
 mod bodies;
+mod composition;
 mod fault;
 mod layout;
 mod names;
@@ -16,6 +17,7 @@ mod work;
 
 use proto::plan::{Plan, Way};
 
+pub use composition::check_composition;
 pub use fault::{Fault, Mismatch, Record};
 pub use work::check_work;
 

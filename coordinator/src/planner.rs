@@ -18,7 +18,7 @@ use proto::listing::{Page, SourceObject};
 use proto::location::{Location, Source, printable};
 use proto::plan::{Entry, Plan};
 
-use crate::segments;
+use crate::beside;
 use collide::NameIndex;
 use cut::Cutter;
 use economy::Economy;
@@ -55,7 +55,8 @@ impl Planner {
             return Err(bad_request(format!("a job takes 1 to {SOURCES_MAX} sources, not {found}")));
         }
         let naming = Naming::new(spec)?;
-        let economy = Economy::new(spec.goal, spec.part_bytes, means);
+        let composes = means.composes && beside::has_room(&spec.destination.key);
+        let economy = Economy::new(spec.goal, spec.part_bytes, Means { composes, ..means });
         naming.refuse_own_archive(spec)?;
         Ok(Self {
             naming,
@@ -110,7 +111,7 @@ impl Planner {
     /// When the archive does not fit S3's limits.
     pub fn add(&mut self, object: SourceObject) -> Result<(), Failure> {
         self.listed[usize::from(object.source)] += 1;
-        if self.is_segment(&object) {
+        if self.is_made_on_the_way(&object) {
             self.left_out += 1;
             return Ok(());
         }
@@ -151,9 +152,9 @@ impl Planner {
         Ok(())
     }
 
-    /// Whether it is a segment of this archive in the making, or one that a job which broke off has left.
-    fn is_segment(&self, object: &SourceObject) -> bool {
-        segments::is_of(&object.key, &self.destination.key)
+    /// Whether it was made on the way to this archive, now or by a job which broke off and has left it.
+    fn is_made_on_the_way(&self, object: &SourceObject) -> bool {
+        beside::is_of(&object.key, &self.destination.key)
             && *self.plan.bucket(object) == *self.destination.bucket
     }
 

@@ -22,7 +22,7 @@ pub struct Object {
 
 /// The pieces of the part at `index`; `segment` tells which object the segment of a number has become. All that
 /// header slots do not hold themselves must be in the ledger, or stand as 0 where they go: good enough to count
-/// requests, not to be uploaded.
+/// requests, not to be uploaded. Where S3 is to compose it is for the caller to say.
 #[must_use]
 pub fn part_work(
     plan: &Plan,
@@ -43,7 +43,7 @@ pub fn part_work(
             rest: Crc::EMPTY,
         };
         let pieces = vec![Piece::Copy { body: 0, range: 0..part.size() }];
-        return PartWork { number: part.number, bytes: part.size(), bodies: vec![body], pieces };
+        return PartWork { number: part.number, bytes: part.size(), bodies: vec![body], pieces, below: None };
     }
     let mut pieces =
         Pieces { plan, bodies: Vec::new(), done: Vec::new(), literal: Vec::new(), slots: Vec::new() };
@@ -87,7 +87,8 @@ pub fn part_work(
         pieces.literal(&directory::end(plan), None);
     }
     pieces.flush();
-    PartWork { number: part.number, bytes: part.size(), bodies: pieces.bodies, pieces: pieces.done }
+    let Pieces { bodies, done: pieces, .. } = pieces;
+    PartWork { number: part.number, bytes: part.size(), bodies, pieces, below: None }
 }
 
 /// Pieces as they are put together; literal bytes that touch become one piece.

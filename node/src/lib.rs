@@ -8,6 +8,7 @@
 
 pub mod answers;
 pub mod assembler;
+pub mod composer;
 pub mod concurrency;
 pub mod pace;
 pub mod pool;

@@ -19,7 +19,7 @@ const COPIES_SHARE: u64 = 4;
 pub struct Cost {
     /// Memory, in bytes.
     pub bytes: u64,
-    /// Requests: its fetches and its upload. None for a part that S3 copies.
+    /// Requests: its fetches and its upload. None for a part that S3 makes.
     pub requests: usize,
 }
 
@@ -28,7 +28,7 @@ impl Cost {
     #[must_use]
     pub fn of(work: &PartWork) -> Self {
         let bytes = work.cost_bytes();
-        if work.copied().is_some() {
+        if work.is_made_by_s3() {
             return Self { bytes, requests: 0 };
         }
         let fetches = work.pieces.iter().filter(|piece| matches!(piece, Piece::Fetch { .. })).count();
@@ -47,7 +47,7 @@ impl Cost {
 /// that is alone. Nor is more begun than keeps the node's requests busy: parts of a thousand small
 /// objects would fill the memory and all end together, instead of one after the other.
 ///
-/// Parts that S3 copies take nothing of the node but a little memory, so they and those that are streamed wait in
+/// Parts that S3 makes take nothing of the node but a little memory, so they and those that are streamed wait in
 /// lines of their own: neither holds up the other.
 #[derive(Debug)]
 pub struct Window {
@@ -98,8 +98,7 @@ impl Window {
 
     /// Takes in a part that was granted.
     pub fn queue(&mut self, upload: Upload, assignment: Assignment) {
-        let is_copied = assignment.work.copied().is_some();
-        let line = if is_copied { &mut self.waiting_copies } else { &mut self.waiting };
+        let line = if assignment.work.is_made_by_s3() { &mut self.waiting_copies } else { &mut self.waiting };
         line.push_back((upload, assignment));
     }
 
@@ -189,7 +188,7 @@ mod tests {
         let number = PartNumber(number);
         let id = AttemptId { job: JobId(job), part: number, attempt: 1 };
         let pieces = vec![Piece::Fetch { body: 0, range: 0..1 }; fetches];
-        let work = PartWork { number, bytes, bodies: Vec::new(), pieces };
+        let work = PartWork { number, bytes, bodies: Vec::new(), pieces, below: None };
         (Upload { destination, upload_id: "u".into() }, Assignment { id, work, trace: None })
     }
 

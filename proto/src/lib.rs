@@ -36,6 +36,8 @@ pub mod retry;
 pub mod listing;
 pub mod plan;
 
+pub mod compose;
+
 pub mod batch;
 pub mod part;
 pub mod report;

@@ -14,6 +14,10 @@ pub const COPY_BYTES_DEFAULT: u64 = 128 * MIB;
 pub const COPY_COST_BYTES: u64 = 256 << 10;
 /// Copies a node has in flight at a time: they take none of its bandwidth, only S3's time.
 pub const COPIES_AT_ONCE: usize = 128;
+/// Requests of one composed part in flight at a time.
+pub const COMPOSING_AT_ONCE: usize = 32;
+/// Jobs for which a node remembers where it has put padding.
+pub const PADDINGS_REMEMBERED: usize = 64;
 /// Smallest size of any part but the last, in bytes (S3: "Multipart upload limits").
 pub const PART_BYTES_MIN: u64 = 5 * MIB;
 /// Largest size of a part, in bytes (S3: "Multipart upload limits").
@@ -309,6 +313,13 @@ pub fn body_budget_bytes(memory_bytes: u64, concurrency: usize) -> u64 {
 #[must_use]
 pub fn part_cost_bytes(bytes: u64, bodies: usize) -> u64 {
     bytes + BODY_OVERHEAD_BYTES * bodies as u64
+}
+
+/// Memory a part takes on a node that has S3 compose it, of so many entries and so many records of the directory, in
+/// bytes: one request is in flight for each, or has been.
+#[must_use]
+pub fn composed_cost_bytes(entries: usize, records: usize) -> u64 {
+    COPY_COST_BYTES + BODY_OVERHEAD_BYTES * (entries + records) as u64
 }
 
 /// Largest size to aim at for a part on nodes with this body budget: two must fit, or a node would

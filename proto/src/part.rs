@@ -21,6 +21,12 @@ pub struct Effort {
     pub uploads: u32,
     /// UploadPartCopy requests.
     pub copies: u32,
+    /// CreateMultipartUpload requests, for what S3 composes a part of.
+    pub creates: u32,
+    /// CompleteMultipartUpload requests, likewise.
+    pub completes: u32,
+    /// DeleteObject requests, likewise.
+    pub deletes: u32,
     /// Copies whose answer did not tell the CRC-32 of what was copied.
     pub copies_untold: u32,
     /// Bytes of objects received.

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::archive::zip::{EntryHeader, local_header_len};
 use crate::crc::{Crc, StoredKind};
-use crate::limits::{COPY_COST_BYTES, part_cost_bytes};
+use crate::limits::{COPY_COST_BYTES, composed_cost_bytes, part_cost_bytes};
 use crate::listing::SourceObject;
 
 /// A part's number, from 1. Attempts are named by its place in the plan; S3 is told the number in its upload, which
@@ -92,6 +92,9 @@ impl Entry {
 pub enum Way {
     /// Through a node, which fetches, assembles and uploads them.
     Streamed,
+    /// By S3 itself, which puts together what the part is made of in objects beside the archive: see
+    /// [`compose`](crate::compose). Nothing but headers and directory goes through a node.
+    Composed,
     /// From the object by S3 itself: only for a part that holds nothing but one entry's data.
     Copied,
     /// From the segment of this number by S3 itself, once its leaves are put together.
@@ -128,6 +131,7 @@ impl Part {
     pub fn cost_bytes(&self) -> u64 {
         match self.way {
             Way::Streamed => part_cost_bytes(self.size(), self.headers.len()),
+            Way::Composed => composed_cost_bytes(self.headers.len(), self.directory.len()),
             Way::Copied | Way::Joined(_) => COPY_COST_BYTES,
         }
     }
@@ -267,6 +271,9 @@ pub struct PartWork {
     pub bodies: Vec<Body>,
     /// What it is made of.
     pub pieces: Vec<Piece>,
+    /// What the keys of the objects begin with that S3 puts it together in, in the bucket of its upload; `None` where
+    /// its bytes go through the node, or it is a copy already.
+    pub below: Option<String>,
 }
 
 impl PartWork {
@@ -289,13 +296,26 @@ impl PartWork {
         }
     }
 
-    /// What it costs a node while it is made, in bytes of memory. It is also what counts as moved and left to move: a
-    /// copy moves nothing through the node, but takes a place among its requests.
+    /// Whether S3 makes it by itself, so that next to nothing of it goes through a node.
+    #[must_use]
+    pub fn is_made_by_s3(&self) -> bool {
+        self.below.is_some() || self.copied().is_some()
+    }
+
+    /// What it costs a node while it is made, in bytes of memory.
     #[must_use]
     pub fn cost_bytes(&self) -> u64 {
-        match self.copied() {
-            Some(_) => COPY_COST_BYTES,
-            None => part_cost_bytes(self.bytes, self.bodies.len()),
+        match (&self.below, self.copied()) {
+            (Some(_), _) => self.literal_bytes() + composed_cost_bytes(self.bodies.len(), 0),
+            (None, Some(_)) => COPY_COST_BYTES,
+            (None, None) => part_cost_bytes(self.bytes, self.bodies.len()),
         }
+    }
+
+    /// What it counts as in what a node moves and has left to move. What S3 makes moves nothing through it, but takes a
+    /// place among its requests.
+    #[must_use]
+    pub fn moved_bytes(&self) -> u64 {
+        if self.is_made_by_s3() { COPY_COST_BYTES } else { self.bytes }
     }
 }

@@ -102,6 +102,7 @@ struct Shape {
     directory_bytes: u64,
     parts: u64,
     segments: u64,
+    composed_parts: u64,
     smallest_part_bytes: u64,
     largest_part_bytes: u64,
     entries_over_several_parts: u64,
@@ -118,6 +119,7 @@ impl Shape {
             directory_bytes: plan.directory.as_ref().map_or(0, |directory| directory.end - directory.start),
             parts: parts().count() as u64,
             segments: parts().filter(|part| matches!(part.way, Way::Joined(_))).count() as u64,
+            composed_parts: plan.parts.iter().filter(|part| part.way == Way::Composed).count() as u64,
             smallest_part_bytes: part_sizes().min().unwrap_or(0),
             largest_part_bytes: part_sizes().max().unwrap_or(0),
             entries_over_several_parts: (0..plan.parts.len())
@@ -131,8 +133,12 @@ impl Shape {
             0 => String::new(),
             segments => format!("; {segments} of them are made objects of their own first"),
         };
+        let composed = match self.composed_parts {
+            0 => String::new(),
+            composed => format!("; {} composed by S3 of small entries", count(composed, "part")),
+        };
         format!(
-            "archive: {} ({} bytes), of which {} are headers and directory\nparts: {} of {} to {}{segments}; {} cut over several parts",
+            "archive: {} ({} bytes), of which {} are headers and directory\nparts: {} of {} to {}{segments}{composed}; {} cut over several parts",
             size(self.archive_bytes),
             self.archive_bytes,
             size(self.archive_bytes - self.object_bytes),

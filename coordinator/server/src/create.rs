@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use coordinator::segments;
+use coordinator::beside;
 use proto::batch::Upload;
 use proto::failure::{Failure, FailureKind, S3ErrorKind};
 use proto::job::JobId;
@@ -11,7 +11,7 @@ use proto::location::Location;
 use proto_s3::{Error, S3, with_retries};
 
 use crate::abort::{abort, command_that_removes};
-use crate::discard::remove_uploads_below;
+use crate::discard::sweep;
 use crate::journal::Journal;
 
 /// How much S3's whole-second timestamps and our own measure of time may differ, in seconds.
@@ -127,15 +127,8 @@ impl Suspects {
         match self {
             Self::OfArchive(found) => unused(s3, destination, found).await.into_iter().collect(),
             Self::OfSegments => {
-                let Location { bucket, .. } = destination;
-                let below = segments::below(destination, job);
-                let left = remove_uploads_below(s3, "segment", bucket, &below).await;
-                left.unwrap_or_else(|error| {
-                    let place = Location { bucket: bucket.clone(), key: below };
-                    vec![format!(
-                        "unused uploads may be left below {place}, because S3's answer was lost, and cannot be looked for: {error}"
-                    )]
-                })
+                let (bucket, key) = (destination.bucket.clone(), beside::below(destination, job));
+                sweep(s3, &Location { bucket, key }).await
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Removing what a job's segments, or a coordinator that died, have left.
+//! Removing what a job has left beside its archive, or a coordinator that died.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,6 +17,8 @@ use crate::abort::{abort, quoted};
 /// How long after its upload is gone an object may still appear, because S3 was already putting it together when
 /// its answer was lost.
 const LATE: Duration = Duration::from_secs(1);
+/// How often it is looked for what was made on the way, as long as there are uploads that may become such.
+const SWEEPS_MAX: usize = 4;
 
 /// Something to be removed.
 enum Left {
@@ -28,7 +30,7 @@ enum Left {
 ///
 /// An object is only removed when no upload is left that could become one again.
 pub(crate) async fn discard(s3: &S3, left: Leftovers) -> Vec<String> {
-    let Leftovers { uploads, objects } = left;
+    let Leftovers { uploads, objects, below } = left;
     let is_unclear = {
         let places: BTreeSet<&Location> = objects.iter().collect();
         uploads.iter().any(|upload| places.contains(&upload.destination))
@@ -39,7 +41,54 @@ pub(crate) async fn discard(s3: &S3, left: Leftovers) -> Vec<String> {
         tokio::time::sleep(LATE).await;
     }
     remove_all(s3, "segment", objects.into_iter().map(Left::Object), &mut told).await;
-    sentences(told, "segment")
+    let mut told = sentences(told, "segment");
+    if let Some(below) = below {
+        told.extend(sweep(s3, &below).await);
+    }
+    told
+}
+
+/// Removes all that was made on the way to an archive, and uploads that are to become such: everything below `place`.
+/// What could not be removed, a sentence each.
+pub(crate) async fn sweep(s3: &S3, place: &Location) -> Vec<String> {
+    let (bucket, below) = (&place.bucket, &place.key);
+    let mut told = Vec::new();
+    let mut may_be_left = |what, error: Error| {
+        told.push(format!(
+            "{what} made on the way to an archive may be left below {place}, remove them: {error}"
+        ));
+    };
+    for _ in 0..SWEEPS_MAX {
+        let uploads = remove_uploads_below(s3, "object in the making", bucket, below).await;
+        // Even when uploads cannot be looked for: another permission is needed for that.
+        let objects = remove_objects_below(s3, "object made on the way", bucket, below).await;
+        let (found, left) = match uploads {
+            Ok(removed) => (removed.found, removed.left),
+            Err(error) => {
+                may_be_left("uploads", error);
+                (0, Vec::new())
+            }
+        };
+        let objects = objects.unwrap_or_else(|error| {
+            may_be_left("objects", error);
+            Vec::new()
+        });
+        if found == 0 || !left.is_empty() || !objects.is_empty() {
+            told.extend(left.into_iter().chain(objects));
+            break;
+        }
+        // S3 may be putting one together at the request of a node that was told to stop.
+        tokio::time::sleep(LATE).await;
+    }
+    told
+}
+
+/// Uploads that were removed.
+pub(crate) struct Removed {
+    /// How many there were.
+    pub(crate) found: usize,
+    /// What could not be removed, a sentence each.
+    pub(crate) left: Vec<String>,
 }
 
 /// Removes all objects whose keys begin with `prefix`, each a `what`; what could not be removed, as [`discard`]
@@ -73,11 +122,11 @@ pub(crate) async fn remove_uploads_below(
     what: &'static str,
     bucket: &str,
     prefix: &str,
-) -> Result<Vec<String>, Error> {
+) -> Result<Removed, Error> {
     let uploads = with_retries(async || s3.list_uploads_below(bucket, prefix).await).await?;
-    let mut told = Examples::default();
+    let (mut told, found) = (Examples::default(), uploads.len());
     remove_all(s3, what, uploads.into_iter().map(Left::Upload), &mut told).await;
-    Ok(sentences(told, what))
+    Ok(Removed { found, left: sentences(told, what) })
 }
 
 /// Removes all of these, several at a time, and comes back when it was tried with each.

@@ -5,7 +5,7 @@
 //! a coordinator dies, the next one finds every upload that holds parts, and removes it.
 
 use bytes::Bytes;
-use coordinator::segments;
+use coordinator::beside;
 use proto::batch::Upload;
 use proto::failure::{Failure, FailureKind};
 use proto::job::JobId;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::abort::{abort, command_that_removes};
 use crate::create::{SLACK_S, unix_now};
-use crate::discard::{remove_objects_below, remove_uploads_below};
+use crate::discard::{remove_objects_below, remove_uploads_below, sweep};
 use crate::state::{Folder, StateLocation};
 
 /// The records of uploads below a [`StateLocation`].
@@ -94,29 +94,19 @@ impl Journal {
         }));
         for (what, folder) in [("manifest", manifests), ("report", self.state.folder(Folder::Reports))] {
             let removed = remove_uploads_below(&self.s3, what, bucket, &folder).await;
-            recovered.warnings.extend(
-                removed.unwrap_or_else(|error| vec![format!("an unused upload may be left: {error}")]),
-            );
+            recovered.warnings.extend(removed.map_or_else(
+                |error| vec![format!("an unused upload may be left: {error}")],
+                |removed| removed.left,
+            ));
         }
     }
 
-    /// Removes what a job left of its segments, if it had any; whether that is done with.
-    async fn sweep_segments(&self, job: JobId, destination: &Location, recovered: &mut Recovered) -> bool {
-        let (bucket, below) = (&destination.bucket, segments::below(destination, job));
-        let uploads = remove_uploads_below(&self.s3, "segment", bucket, &below).await;
-        // Even when uploads cannot be looked for: another permission is needed for that.
-        let objects = remove_objects_below(&self.s3, "segment", bucket, &below).await;
-        let place = Location { bucket: bucket.clone(), key: below };
-        let mut is_done = true;
-        for (what, removed) in [("uploads", uploads), ("objects", objects)] {
-            let left = removed.unwrap_or_else(|error| {
-                vec![format!(
-                    "job {job} to {destination} may have left {what} below {place}, remove them: {error}"
-                )]
-            });
-            is_done &= left.is_empty();
-            recovered.warnings.extend(left);
-        }
+    /// Removes what a job left beside its archive, if it left anything; whether that is done with.
+    async fn sweep_beside(&self, job: JobId, destination: &Location, recovered: &mut Recovered) -> bool {
+        let (bucket, key) = (destination.bucket.clone(), beside::below(destination, job));
+        let left = sweep(&self.s3, &Location { bucket, key }).await;
+        let is_done = left.is_empty();
+        recovered.warnings.extend(left.into_iter().map(|left| format!("job {job} to {destination}: {left}")));
         is_done
     }
 
@@ -165,8 +155,8 @@ impl Journal {
             Some(upload_id) => {
                 let upload = Upload { destination, upload_id };
                 let aborted = abort(&self.s3, &upload).await;
-                // Segments are only begun when the archive's upload is noted.
-                let is_swept = self.sweep_segments(job, &upload.destination, recovered).await;
+                // Nothing is made beside an archive before its upload is noted.
+                let is_swept = self.sweep_beside(job, &upload.destination, recovered).await;
                 if let Err(failure) = aborted {
                     let place = &upload.destination;
                     recovered

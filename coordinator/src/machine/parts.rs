@@ -205,6 +205,7 @@ impl Machine {
                 return None;
             }
         };
+        job.is_composing |= work.below.is_some();
         let segment = job.planner.plan().parts[index].within;
         let attempt = AttemptId { job: id, part: PartNumber::from_index(index), attempt: number };
         let name = self.scheduler.name(node);

@@ -36,7 +36,7 @@ pub enum Question {
     Complete(JobId, Option<u32>, Completion),
     /// Remove the archive's upload and whatever it holds; answered by `Aborted`.
     Abort(JobId, Upload),
-    /// Remove uploads and objects of segments; answered by `Discarded`.
+    /// Remove what is left beside the archive; answered by `Discarded`.
     Discard(JobId, Leftovers),
 }
 

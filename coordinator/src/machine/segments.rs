@@ -6,8 +6,8 @@ use proto::job::{JobId, Stage};
 use proto::limits::{KEY_BYTES_MAX, SEGMENTS_OPEN_MAX};
 
 use super::{Effect, Machine, Question};
+use crate::beside;
 use crate::job::UploadState;
-use crate::segments::location;
 use crate::work::Object;
 
 impl Machine {
@@ -29,7 +29,7 @@ impl Machine {
             && job.segments.len() - job.segments_made < SEGMENTS_OPEN_MAX
         {
             let segment = u32::try_from(job.segments.len()).expect("there are at most 10,000");
-            let destination = location(&job.spec.destination, id, segment);
+            let destination = beside::segment(&job.spec.destination, id, segment);
             if destination.key.len() > KEY_BYTES_MAX {
                 let message = format!(
                     "the key of {} is too long: an archive that needs segments, which are kept next to it, takes {} bytes less",
@@ -80,7 +80,7 @@ impl Machine {
         self.clean_up(id);
     }
 
-    /// Has S3 remove what a job's segments have left; `false` if there is nothing.
+    /// Has S3 remove what a job has left beside its archive; `false` if there is nothing.
     pub(super) fn discard(&mut self, id: JobId) -> bool {
         let left = self.jobs.get_mut(&id).and_then(|job| {
             let left = job.take_leftovers();

@@ -76,6 +76,15 @@ pub enum Fault {
     /// S3 copies nothing but data of one object.
     #[error("part {0} is to be copied, but is not data of one entry alone")]
     CopiedHoldsMore(usize),
+    /// S3 composes what begins with a header and holds some data behind one.
+    #[error("part {0} is to be composed, but holds no entry to compose it of")]
+    ComposedHoldsNoEntry(usize),
+    /// Of what it is to be made of something is missing, too small or too large for S3, or not made before.
+    #[error("object {0} of a composition cannot be made")]
+    ObjectCannotBeMade(usize),
+    /// The bytes that S3 would put together are not the part's.
+    #[error("what is composed is not what the part is to hold")]
+    ComposedAmiss,
     /// The leaves of a segment stand together, segments are numbered from 0, and one begins when the one before is
     /// joined.
     #[error("part {0} is a leaf of segment {1}, which is not the one at hand")]

@@ -49,6 +49,9 @@ pub(super) fn check(plan: &Plan, faults: &mut Vec<Fault>) {
         if part.way == Way::Copied && !is_data_of_one(plan, part) {
             faults.push(Fault::CopiedHoldsMore(index));
         }
+        if part.way == Way::Composed && !begins_with_entries(plan, part) {
+            faults.push(Fault::ComposedHoldsNoEntry(index));
+        }
         if part.within.is_some() && holds_directory(plan, part) {
             faults.push(Fault::DirectoryInSegment(index));
         }
@@ -99,6 +102,14 @@ fn joined(part: &Part, index: usize, faults: &mut Vec<Fault>) {
 /// Whether some of the directory or of the end records lies in a part.
 fn holds_directory(plan: &Plan, part: &Part) -> bool {
     !part.directory.is_empty() || plan.directory.as_ref().is_some_and(|it| part.bytes.end > it.start)
+}
+
+/// Whether a part begins with a header and holds some of the data behind one: only then can S3 compose it.
+fn begins_with_entries(plan: &Plan, part: &Part) -> bool {
+    let entries =
+        plan.entries.get(part.headers.start as usize..part.headers.end as usize).unwrap_or_default();
+    entries.first().is_some_and(|entry| entry.offset == part.bytes.start)
+        && entries.iter().any(|entry| entry.object.size > 0 && data_start(entry) < part.bytes.end)
 }
 
 /// Whether a part lies within the data of one entry.

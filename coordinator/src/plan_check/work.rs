@@ -144,7 +144,7 @@ impl Walk<'_> {
         let work = self.work;
         while next < end {
             let (body, range) = match (way, work.pieces.get(self.piece)?) {
-                (Way::Streamed, Piece::Fetch { body, range }) => (body, range),
+                (Way::Streamed | Way::Composed, Piece::Fetch { body, range }) => (body, range),
                 // All of it by one request: what is copied is never put together.
                 (Way::Copied, Piece::Copy { body, range }) if *range == (next..end) => (body, range),
                 _ => return None,

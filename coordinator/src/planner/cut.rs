@@ -4,7 +4,7 @@
 //! header part of no more than S3's minimum, because that part has to wait for all the others, and then
 //! equal parts of nothing but its data, the last of which ends where the entry does. Those may be copied by S3,
 //! where that pays; then the header rides in the open part, topped up with as little of the entry's own data as
-//! S3's minimum asks for.
+//! S3's minimum asks for. What is packed may be composed by S3, where that pays.
 //!
 //! Where a part of the archive is aimed at more than a node can hold, all of that goes for leaves instead, which
 //! are gathered to a segment until that is about as large as aimed at.
@@ -39,6 +39,8 @@ pub(super) struct Cutter {
     bodies: usize,
     /// Bytes of headers in the open part.
     literal_bytes: u64,
+    /// Bytes of objects in it.
+    data_bytes: u64,
     /// Parts of the archive's own upload so far.
     archive_parts: usize,
     /// Segments that are joined.
@@ -60,6 +62,7 @@ impl Cutter {
             entries: 0,
             bodies: 0,
             literal_bytes: 0,
+            data_bytes: 0,
             archive_parts: 0,
             segments: 0,
             leaves: 0,
@@ -97,25 +100,22 @@ impl Cutter {
             return self.add_copied(header, head, size, parts);
         }
         if open + alone > self.aim() && open >= PART_BYTES_MIN {
-            self.close(Way::Streamed, parts)?;
+            self.close_packed(parts)?;
         }
         let offset = self.at;
-        self.entries += 1;
-        self.bodies += usize::from(size > 0);
-        self.literal_bytes += header;
         let open = self.at - self.start;
         let head = PART_BYTES_MIN.saturating_sub(open + header).min(size);
         let rest = size - head;
         // A part may be larger than aimed at by S3's minimum: rather that than two parts, one waiting.
         let is_large = open + alone > self.aim() + PART_BYTES_MIN;
         if is_large && rest >= PART_BYTES_MIN {
-            self.at += header + head;
-            self.close(Way::Streamed, parts)?;
+            self.place(header, head);
+            self.close_packed(parts)?;
             self.spread(rest, Way::Streamed, parts)?;
         } else {
-            self.at += alone;
+            self.place(header, size);
             if self.is_full() {
-                self.close(Way::Streamed, parts)?;
+                self.close_packed(parts)?;
             }
         }
         Ok(offset)
@@ -130,11 +130,19 @@ impl Cutter {
         parts: &mut Vec<Part>,
     ) -> Result<u64, Failure> {
         let offset = self.at;
-        self.entries += 1;
-        self.at += header + head;
-        self.close(Way::Streamed, parts)?;
+        self.place(header, head);
+        self.close_packed(parts)?;
         self.spread(size - head, Way::Copied, parts)?;
         Ok(offset)
+    }
+
+    /// Puts an entry's header into the open part, and so many bytes of its data.
+    fn place(&mut self, header: u64, data: u64) {
+        self.entries += 1;
+        self.bodies += usize::from(data > 0);
+        self.literal_bytes += header;
+        self.data_bytes += data;
+        self.at += header + data;
     }
 
     /// Cuts `rest` bytes of an entry's data into equal parts.
@@ -191,7 +199,7 @@ impl Cutter {
         parts: &mut Vec<Part>,
     ) -> Result<(), Failure> {
         if self.at - self.start >= PART_BYTES_MIN {
-            self.close(Way::Streamed, parts)?;
+            self.close_packed(parts)?;
         }
         if self.leaves > 0 {
             self.join(parts)?;
@@ -199,14 +207,24 @@ impl Cutter {
         let mut records: Range<u32> = 0..0;
         for length in central_headers {
             if self.at - self.start >= DIRECTORY_PART_BYTES {
-                self.push(Way::Streamed, None, records.clone(), parts)?;
+                self.push(self.packed(), None, records.clone(), parts)?;
                 records.start = records.end;
             }
             self.at += length;
             records.end += 1;
         }
         self.at += end_records;
-        self.push(Way::Streamed, None, records, parts)
+        self.push(self.packed(), None, records, parts)
+    }
+
+    /// How what is packed in the open part gets there.
+    fn packed(&self) -> Way {
+        if self.economy.composes(self.data_bytes, self.bodies) { Way::Composed } else { Way::Streamed }
+    }
+
+    /// Ends the open part, which holds headers.
+    fn close_packed(&mut self, parts: &mut Vec<Part>) -> Result<(), Failure> {
+        self.close(self.packed(), parts)
     }
 
     /// Ends the open part; where the archive's parts are segments it is a leaf, which may be a segment's last.
@@ -251,6 +269,7 @@ impl Cutter {
         self.first_header = self.entries;
         self.bodies = 0;
         self.literal_bytes = 0;
+        self.data_bytes = 0;
         Ok(())
     }
 

@@ -3,8 +3,8 @@
 use proto::crc::StoredKind;
 use proto::job::Goal;
 use proto::limits::{
-    COPY_BYTES_DEFAULT, COPY_BYTES_MAX, FETCH_BYTES, MIB, NETWORK_BYTES_PER_S_DEFAULT, PART_BYTES_DEFAULT,
-    PART_BYTES_MIN, PARTS_PER_DOUBLING,
+    COPIES_AT_ONCE, COPY_BYTES_DEFAULT, COPY_BYTES_MAX, FETCH_BYTES, MIB, NETWORK_BYTES_PER_S_DEFAULT,
+    PART_BYTES_DEFAULT, PART_BYTES_MIN, PARTS_PER_DOUBLING,
 };
 use proto::requests::{READ_USD, WRITE_OR_LIST_USD};
 
@@ -15,6 +15,13 @@ const WRITES_PER_S: f64 = 3_500.0;
 /// Seconds until the first copies of a job are done, however many there are: measured by others as 1.5 to 2.5 s for
 /// objects of 1 to 10 GiB in parts of 64 to 128 MiB (awslabs/aws-c-s3#288).
 const COPY_LATENCY_S: f64 = 2.0;
+/// Seconds for one of the requests by which a part is composed, far from S3, and how many of them a node has in flight.
+const COMPOSING_LATENCY_S: f64 = 0.2;
+/// Requests that composing takes for each object: to make its leaf and to merge that with a neighbour. Two of them, to
+/// delete what was made, cost nothing.
+const COMPOSING_PER_BODY: f64 = 8.0;
+/// Requests it takes for each part: for the block of its headers, and to copy it in.
+const COMPOSING_PER_PART: f64 = 6.0;
 /// A node that carries less than this, in bytes a second, is not near S3: machines there that would be used do more.
 const NEAR_BYTES_PER_S: u64 = 50_000_000;
 /// US dollars for a byte through a node near S3: c8gn at 50 Gbit/s each way costs 0.042 a terabyte.
@@ -39,7 +46,9 @@ pub enum Copying {
 pub struct Means {
     /// Largest part a node can hold, in bytes.
     pub part_bytes_cap: u64,
-    /// What all nodes together carry each way, in bytes a second.
+    /// How many nodes there are.
+    pub nodes: usize,
+    /// What they carry together each way, in bytes a second.
     pub bytes_per_second: f64,
     /// Whether nodes are near S3, so that its bytes cost nothing to get.
     pub is_near: bool,
@@ -47,6 +56,8 @@ pub struct Means {
     pub copying: Copying,
     /// Whether S3 tells the CRC-32 of what it copied. AWS does; where it does not, most of it has to be read after all.
     pub tells_crc: bool,
+    /// Whether it may be asked to compose parts of what is too small to be copied.
+    pub composes: bool,
 }
 
 impl Means {
@@ -55,10 +66,12 @@ impl Means {
     pub fn of_nodes(nodes: usize, part_bytes_cap: u64, node_bytes_per_second: u64) -> Self {
         Self {
             part_bytes_cap,
+            nodes,
             bytes_per_second: nodes as f64 * node_bytes_per_second as f64,
             is_near: node_bytes_per_second >= NEAR_BYTES_PER_S,
             copying: Copying::default(),
             tells_crc: true,
+            composes: true,
         }
     }
 
@@ -140,11 +153,27 @@ impl Economy {
         if self.means.copying == Copying::WhereverItCan {
             return true;
         }
-        let is_soon = self.known_bytes as f64 / self.means.bytes_per_second < COPY_LATENCY_S;
-        if self.goal != Goal::Price && is_soon {
-            return false;
+        !self.is_soon() && self.cost(self.copied(rest, stored, index)) < self.cost(self.streamed(rest))
+    }
+
+    /// Whether S3 should compose a part that holds so many bytes of so many objects.
+    pub(super) fn composes(&self, bytes: u64, bodies: usize) -> bool {
+        let may = self.means.composes && bodies > 0;
+        match self.means.copying {
+            Copying::Never => false,
+            Copying::WhereverItCan => may,
+            // Where S3 tells no CRCs it would all be read, and then it can as well be sent.
+            Copying::WhereItPays => {
+                may && self.means.tells_crc
+                    && !self.is_soon()
+                    && self.cost(self.composed(bodies)) < self.cost(self.streamed(bytes))
+            }
         }
-        self.cost(self.copied(rest, stored, index)) < self.cost(self.streamed(rest))
+    }
+
+    /// Whether everything would be there before the first copy is, and time counts.
+    fn is_soon(&self) -> bool {
+        self.goal != Goal::Price && (self.known_bytes as f64 / self.means.bytes_per_second) < COPY_LATENCY_S
     }
 
     fn cost(&self, takes: Takes) -> f64 {
@@ -171,6 +200,15 @@ impl Economy {
             seconds: bytes as f64 / self.means.bytes_per_second + gets / READS_PER_S,
             usd: gets * READ_USD + bytes as f64 * per_byte,
         }
+    }
+
+    /// A part of so many objects that is composed.
+    fn composed(&self, bodies: usize) -> Takes {
+        let each = COMPOSING_PER_BODY * bodies as f64 + COMPOSING_PER_PART;
+        let with_deletions = each + 2.0 * bodies as f64;
+        let at_once = (self.means.nodes * COPIES_AT_ONCE) as f64;
+        let per_s = (at_once / COMPOSING_LATENCY_S).min(WRITES_PER_S);
+        Takes { seconds: with_deletions / per_s, usd: each * WRITE_OR_LIST_USD }
     }
 
     /// Bytes that are copied, which takes parts of their own and cuts short the one before.

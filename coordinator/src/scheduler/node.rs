@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use proto::batch::AttemptId;
 use proto::job::JobId;
-use proto::limits::{COPIES_AT_ONCE, COPY_COST_BYTES, NETWORK_BYTES_PER_S_DEFAULT};
+use proto::limits::{COPIES_AT_ONCE, NETWORK_BYTES_PER_S_DEFAULT};
 use proto::report::Vitals;
 use proto::session::Hello;
 use proto::timeline::Origin;
@@ -70,6 +70,8 @@ pub(super) struct Node {
     granted_bytes: u64,
     /// How many of those granted are copies.
     copies: usize,
+    /// Memory they take, in bytes.
+    copies_bytes: u64,
     grants: u64,
     /// Bytes it still has to move of what it was granted, as far as known.
     left_bytes: u64,
@@ -103,6 +105,7 @@ impl Node {
             granted: BTreeMap::new(),
             granted_bytes: 0,
             copies: 0,
+            copies_bytes: 0,
             grants: 0,
             left_bytes: 0,
             is_stale: false,
@@ -177,7 +180,7 @@ impl Node {
             // However long they take, they take none of its time: as many as it has requests for.
             return self.copies < COPIES_AT_ONCE && (fits || self.granted.is_empty());
         }
-        let with_it = self.granted_bytes - self.copies as u64 * COPY_COST_BYTES + cost_bytes;
+        let with_it = self.granted_bytes - self.copies_bytes + cost_bytes;
         let ahead = self.speed.bytes_per_ms().map_or(u64::MAX, |speed| (speed * GRANTED_AHEAD_MS) as u64);
         let is_little = self.streamed() < PARTS_AT_LEAST || with_it <= ahead && !self.is_unknown_and_full();
         self.streamed() == 0 || (fits && is_little)
@@ -214,6 +217,7 @@ impl Node {
         }
         self.grants += 1;
         self.copies += usize::from(is_copy);
+        self.copies_bytes += if is_copy { cost_bytes } else { 0 };
         self.granted.insert(attempt, Grant { cost_bytes, is_copy, is_contested: false, order: self.grants });
         self.granted_bytes += cost_bytes;
         self.left_bytes += cost_bytes;
@@ -222,6 +226,7 @@ impl Node {
     pub(super) fn settle(&mut self, attempt: AttemptId) -> bool {
         let Some(grant) = self.granted.remove(&attempt) else { return false };
         self.copies -= usize::from(grant.is_copy);
+        self.copies_bytes -= if grant.is_copy { grant.cost_bytes } else { 0 };
         self.granted_bytes -= grant.cost_bytes;
         self.left_bytes = self.left_bytes.min(self.granted_bytes);
         true

@@ -1,10 +1,11 @@
 //! Jobs and listings to plan: by hand and at random.
 
 use coordinator::ledger::Ledger;
-use coordinator::plan_check::{check, check_collisions, check_sizes, check_work};
+use coordinator::plan_check::{check, check_collisions, check_composition, check_sizes, check_work};
 use coordinator::planner::{Copying, Means, Planner};
 use coordinator::work::{Object, part_work};
 use proto::batch::AttemptId;
+use proto::compose::Composition;
 use proto::crc::{Crc, StoredKind};
 use proto::failure::Failure;
 use proto::job::{Goal, JobId, JobSpec, UnsafeNames};
@@ -208,6 +209,10 @@ impl Case {
         self.judge_plan(plan);
         for (index, work) in works {
             assert_eq!(check_work(plan, *index, work), [], "part {index}");
+            if plan.parts[*index].way == Way::Composed {
+                let composition = Composition::of(work).expect("it has headers");
+                assert_eq!(check_composition(work, &composition), [], "part {index}");
+            }
             let is_joined = matches!(plan.parts[*index].way, Way::Joined(_));
             for body in work.bodies.iter().filter(|_| !is_joined) {
                 let source = self.spec.sources.iter().find(|source| source.bucket() == body.bucket);

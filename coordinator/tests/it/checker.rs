@@ -57,6 +57,7 @@ type Damage = (&'static str, fn(&mut Plan), fn(&F) -> bool);
 const DAMAGES: &[Damage] = &[
     ("copied header", |p| p.parts[0].way = Way::Copied, |f| *f == F::CopiedHoldsMore(0)),
     ("copied directory", |p| p.parts[4].way = Way::Copied, |f| *f == F::CopiedHoldsMore(4)),
+    ("composed data", |p| p.parts[1].way = Way::Composed, |f| *f == F::ComposedHoldsNoEntry(1)),
     ("parent", |p| rename(p, 0, "../a"), |f| *f == F::BadName(0)),
     ("absolute", |p| rename(p, 1, "/b"), |f| *f == F::BadName(1)),
     ("empty", |p| rename(p, 1, ""), |f| *f == F::BadName(1)),

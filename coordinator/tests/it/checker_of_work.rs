@@ -4,8 +4,9 @@ use super::cases::{Case, object, segment};
 use coordinator::ledger::Ledger;
 use coordinator::plan_check::Fault as F;
 use coordinator::plan_check::Record::{CentralHeader, LocalHeader};
-use coordinator::plan_check::check_work;
+use coordinator::plan_check::{check_composition, check_work};
 use coordinator::work::part_work;
+use proto::compose::{Composition, Source};
 use proto::crc::Crc;
 use proto::limits::MIB;
 use proto::plan::{PartWork, Piece, Plan, Slot, Way};
@@ -178,6 +179,49 @@ fn every_damage_to_work_that_joins_is_named() {
         let mut work = sound.clone();
         damage(&mut work);
         let faults = check_work(&plan, index, &work);
+        assert!(faults.iter().any(names_it), "{name}: {faults:?}");
+    }
+}
+
+type DamageOfComposition = (&'static str, fn(&mut Composition), fn(&F) -> bool);
+
+// Object 0 is the block, 1 and 2 are the leaves of c and d, 3 is both together, 4 that and the rest of the block.
+const DAMAGES_OF_COMPOSITION: &[DamageOfComposition] = &[
+    ("no padding", |c| drop(c.objects[0].remove(0)), |f| *f == F::ObjectCannotBeMade(1)),
+    ("small in front", |c| c.objects[1].reverse(), |f| *f == F::ObjectCannotBeMade(1)),
+    ("of itself", |c| reach(c, 2, |object, _| *object = 2), |f| *f == F::ObjectCannotBeMade(2)),
+    ("beyond", |c| reach(c, 3, |_, range| range.end += MIB), |f| *f == F::ObjectCannotBeMade(3)),
+    ("made twice", |c| c.levels[0].end += 1, |f| *f == F::ObjectCannotBeMade(3)),
+    ("not made", |c| drop(c.levels.pop()), |f| *f == F::ObjectCannotBeMade(4)),
+    ("padding kept", |c| reach_part(c, |range| range.start -= 1), |f| *f == F::ComposedAmiss),
+    ("cut short", |c| reach_part(c, |range| range.end -= 1), |f| *f == F::ComposedAmiss),
+    ("other header", |c| reach(c, 1, |_, range| range.start -= 1), |f| *f == F::ComposedAmiss),
+    ("literals", |c| c.part = Source::Literals, |f| *f == F::ComposedAmiss),
+];
+
+fn reach(composition: &mut Composition, of: usize, with: fn(&mut usize, &mut std::ops::Range<u64>)) {
+    match &mut composition.objects[of][0] {
+        Source::Made { object, range } => with(object, range),
+        other => panic!("{other:?} is not made"),
+    }
+}
+
+fn reach_part(composition: &mut Composition, with: fn(&mut std::ops::Range<u64>)) {
+    match &mut composition.part {
+        Source::Made { range, .. } => with(range),
+        other => panic!("{other:?} is not made"),
+    }
+}
+
+#[test]
+fn every_damage_to_a_composition_is_named() {
+    let (_, works) = sound();
+    let sound = Composition::of(&works[2]).expect("it has headers");
+    assert_eq!(check_composition(&works[2], &sound), []);
+    for (name, damage, names_it) in DAMAGES_OF_COMPOSITION {
+        let mut composition = sound.clone();
+        damage(&mut composition);
+        let faults = check_composition(&works[2], &composition);
         assert!(faults.iter().any(names_it), "{name}: {faults:?}");
     }
 }

@@ -96,7 +96,7 @@ fn execute(case: &Case) -> Plan {
                 let crc = Crc::of(&leaves);
                 (leaves, vec![crc])
             }
-            Way::Streamed | Way::Copied => assemble(&work),
+            Way::Streamed | Way::Composed | Way::Copied => assemble(&work),
         };
         let id = AttemptId { job: JobId(1), part: PartNumber::from_index(index), attempt };
         let done =
@@ -161,10 +161,15 @@ fn what_is_made_by_way_of_segments_is_the_archive() {
 fn of_large_objects_only_the_heads_go_through_nodes() {
     let sizes = [30 * MIB, 12 * MIB, 100, 11 * MIB, 9 * MIB];
     let means = Means { copying: Copying::WhereverItCan, ..Case::new(None, Vec::new()).means };
-    let case = Case { means, ..Case::new(None, objects(&sizes)) };
+    let composing = Case { means, ..Case::new(None, objects(&sizes)) };
+    let case = Case { means: Means { composes: false, ..means }, ..composing.clone() };
     let plan = case.plan_and_work(&mut SplitMix64(1)).expect("it can be planned");
     let streamed: u64 = plan.parts.iter().filter(|part| part.way == Way::Streamed).map(Part::size).sum();
     // A head each of the first three, and the last, which has no 5 MiB left beyond its head.
     assert!(streamed > 24 * MIB && streamed < 24 * MIB + 2_000, "{streamed}");
     execute(&case);
+    let plan = composing.plan_and_work(&mut SplitMix64(1)).expect("it can be planned");
+    let streamed: u64 = plan.parts.iter().filter(|part| part.way == Way::Streamed).map(Part::size).sum();
+    assert!(streamed < 1_000, "nothing but the directory: {streamed}");
+    execute(&composing);
 }

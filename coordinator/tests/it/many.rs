@@ -2,7 +2,7 @@
 
 use super::cases::{Case, SplitMix64};
 use proto::failure::FailureKind;
-use proto::plan::Plan;
+use proto::plan::{Plan, Way};
 use std::panic::{catch_unwind, resume_unwind};
 
 fn number(variable: &str, default: u64) -> u64 {
@@ -28,7 +28,7 @@ fn plan_of(seed: u64) -> Option<Plan> {
 #[test]
 fn many_random_listings_make_faultless_plans() {
     let first = number("ZIPFLEET_PLAN_SEED", 1);
-    let (mut plans, mut parts, mut segments) = (0u64, 0, 0u64);
+    let (mut plans, mut parts, mut segments, mut composed) = (0u64, 0, 0u64, 0u64);
     for seed in first..first + number("ZIPFLEET_PLAN_CASES", 2_000) {
         match catch_unwind(|| plan_of(seed)) {
             Ok(None) => {}
@@ -36,6 +36,7 @@ fn many_random_listings_make_faultless_plans() {
                 plans += 1;
                 parts += plan.parts.len();
                 segments += u64::from(plan.parts.iter().any(|part| part.within.is_some()));
+                composed += u64::from(plan.parts.iter().any(|part| part.way == Way::Composed));
             }
             Err(panic) => {
                 println!(
@@ -45,6 +46,9 @@ fn many_random_listings_make_faultless_plans() {
             }
         }
     }
-    println!("{plans} plans with {parts} parts in all, {segments} of them with segments");
+    println!(
+        "{plans} plans with {parts} parts in all, {segments} of them with segments, {composed} with composed parts"
+    );
+    assert!(plans < 100 || composed * 4 > plans, "too few plans with composed parts: {composed} of {plans}");
     assert!(plans < 100 || segments * 4 > plans, "too few plans with segments: {segments} of {plans}");
 }

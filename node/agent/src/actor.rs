@@ -13,7 +13,6 @@ use node::window::{Cost, Window};
 use proto::batch::{Assignment, AttemptId, Batch, Upload};
 use proto::failure::{Failure, FailureKind};
 use proto::part::{Effort, PartDone, PartFailed, PartReturned};
-use proto::plan::PartWork;
 use proto::report::{Report, Vitals};
 use proto::session::Order;
 use proto_s3::S3;
@@ -177,7 +176,7 @@ impl State {
             if self.is_draining {
                 // It was sent before the coordinator knew.
                 self.reporting.answers.push(never_begun(assignment.id));
-            } else if self.tally.hold(assignment.id, bytes_to_move(&assignment.work)) {
+            } else if self.tally.hold(assignment.id, assignment.work.moved_bytes()) {
                 self.window.queue(upload.clone(), assignment);
             }
         }
@@ -209,7 +208,7 @@ impl State {
         while let Some((upload, assignment)) = self.window.begin() {
             let work = &assignment.work;
             let mut cost = Cost::of(work);
-            let buffer = if work.copied().is_some() {
+            let buffer = if work.is_made_by_s3() {
                 BytesMut::new()
             } else {
                 self.pool.take(work.bytes, self.window.room_bytes())
@@ -234,7 +233,7 @@ impl State {
         actor: ActorRef<Message>,
     ) -> Running {
         let id = assignment.id;
-        let meter = Arc::new(Meter::start());
+        let meter = Arc::new(Meter::start(assignment.work.is_made_by_s3()));
         let transfer =
             tokio::spawn(make(Arc::clone(&self.requests), Arc::clone(&meter), upload, assignment, buffer));
         let handle = Transfer::new(transfer.abort_handle());
@@ -334,11 +333,6 @@ impl State {
             throttled: self.requests.take_throttled(),
         }
     }
-}
-
-/// What a part counts as in what is moved and left. It must be what the coordinator takes it for.
-fn bytes_to_move(work: &PartWork) -> u64 {
-    if work.copied().is_some() { work.cost_bytes() } else { work.bytes }
 }
 
 /// The answer to an attempt that was dropped before it began.

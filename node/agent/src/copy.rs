@@ -12,7 +12,7 @@ use proto::limits::{FETCH_BYTES, PARTS_MAX};
 use proto::part::PartDone;
 use proto::plan::{Body, PartNumber, PartWork};
 use proto::requests::RequestClass;
-use proto_s3::{Copied, with_retries};
+use proto_s3::{Copied, Error, with_retries};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
@@ -33,15 +33,7 @@ pub(crate) async fn copy(
     let Some((body, range)) = work.copied().filter(|(body, range)| is_sound(&work, body, range)) else {
         return Err(internal(format!("the plan of part {} contradicts itself: no such copy", id.part)));
     };
-    let Copied { etag, crc32 } = ask(requests, meter, upload, work.number, body, range).await?;
-    meter.copied(work.bytes);
-    let crc = match crc32 {
-        Some(crc32) => Crc::known(crc32, work.bytes),
-        None => {
-            meter.untold();
-            find(requests, meter, body, range).await?
-        }
-    };
+    let (etag, crc) = copy_body(requests, meter, upload, work.number, body, range).await?;
     Ok(PartDone { id, etag, crc, bodies: vec![crc.then(body.rest)], effort: meter.effort() })
 }
 
@@ -50,25 +42,50 @@ fn is_sound(work: &PartWork, body: &Body, range: &Range<u64>) -> bool {
     is_within && range.end - range.start == work.bytes && work.bodies.len() == 1
 }
 
-async fn ask(
+/// Has S3 copy a range of a body as one part of an upload; its ETag, and the CRC of what was copied, wherever that is
+/// to be found.
+pub(crate) async fn copy_body(
+    requests: &Arc<Requests>,
+    meter: &Arc<Meter>,
+    upload: &Upload,
+    number: PartNumber,
+    body: &Body,
+    range: &Range<u64>,
+) -> Result<(String, Crc), Failure> {
+    let copied = copy_range(requests, meter, upload, number, body, range).await;
+    let Copied { etag, crc32 } = copied.map_err(|error| match error.kind() {
+        S3ErrorKind::NoSuchUpload => upload_is_gone(upload),
+        _ => failed(body, error),
+    })?;
+    let crc = match crc32 {
+        Some(crc32) => Crc::known(crc32, range.end - range.start),
+        None => {
+            meter.untold();
+            find(requests, meter, body, range).await?
+        }
+    };
+    Ok((etag, crc))
+}
+
+/// Has S3 copy a range of the object behind `body` as one part of an upload.
+pub(crate) async fn copy_range(
     requests: &Arc<Requests>,
     meter: &Meter,
     upload: &Upload,
     number: PartNumber,
     body: &Body,
     range: &Range<u64>,
-) -> Result<Copied, Failure> {
+) -> Result<Copied, Error> {
     let bucket = &upload.destination.bucket;
     let copied = with_retries(async || {
         let _permit = requests.admit_copy(bucket).await;
         meter.copies();
         let answer = requests.s3.copy_part(upload, number, body, range.clone()).await;
         requests.heed(bucket, RequestClass::Write, answer)
-    });
-    copied.await.map_err(|error| match error.kind() {
-        S3ErrorKind::NoSuchUpload => upload_is_gone(upload),
-        _ => failed(body, error),
     })
+    .await?;
+    meter.copied(range.end - range.start);
+    Ok(copied)
 }
 
 /// The CRC of a range that was copied without a word about it: from what S3 stores of the object, as far as that

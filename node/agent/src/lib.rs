@@ -2,12 +2,15 @@
 //! coordinator.
 
 mod actor;
+mod compose;
 mod config;
 mod copy;
 mod fetch;
 mod handle;
+mod making;
 mod meter;
 mod notice;
+mod padding;
 mod part;
 mod requests;
 mod session;

@@ -11,6 +11,8 @@ use proto_s3::Progress;
 /// Counts the bytes and requests of one attempt. Bytes may go back, when something has to be done again.
 #[derive(Debug)]
 pub(crate) struct Meter {
+    /// Whether S3 makes the part by itself.
+    is_made_by_s3: bool,
     began: Instant,
     fetched: AtomicU64,
     received: AtomicU64,
@@ -21,13 +23,17 @@ pub(crate) struct Meter {
     attributes: AtomicU32,
     uploads: AtomicU32,
     copies: AtomicU32,
+    creates: AtomicU32,
+    completes: AtomicU32,
+    deletes: AtomicU32,
     untold: AtomicU32,
 }
 
 impl Meter {
-    /// Of an attempt that begins now.
-    pub(crate) fn start() -> Self {
+    /// Of an attempt that begins now, at a part that S3 makes by itself or does not.
+    pub(crate) fn start(is_made_by_s3: bool) -> Self {
         Self {
+            is_made_by_s3,
             began: Instant::now(),
             fetched: AtomicU64::new(0),
             received: AtomicU64::new(0),
@@ -38,6 +44,9 @@ impl Meter {
             attributes: AtomicU32::new(0),
             uploads: AtomicU32::new(0),
             copies: AtomicU32::new(0),
+            creates: AtomicU32::new(0),
+            completes: AtomicU32::new(0),
+            deletes: AtomicU32::new(0),
             untold: AtomicU32::new(0),
         }
     }
@@ -62,6 +71,21 @@ impl Meter {
         self.copies.fetch_add(1, Relaxed);
     }
 
+    /// Notes a CreateMultipartUpload request.
+    pub(crate) fn creates(&self) {
+        self.creates.fetch_add(1, Relaxed);
+    }
+
+    /// Notes a CompleteMultipartUpload request.
+    pub(crate) fn completes(&self) {
+        self.completes.fetch_add(1, Relaxed);
+    }
+
+    /// Notes a DeleteObject request.
+    pub(crate) fn deletes(&self) {
+        self.deletes.fetch_add(1, Relaxed);
+    }
+
     /// Notes bytes that S3 has copied.
     pub(crate) fn copied(&self, bytes: u64) {
         self.copied.fetch_add(bytes, Relaxed);
@@ -81,6 +105,9 @@ impl Meter {
             attributes: self.attributes.load(Relaxed),
             uploads: self.uploads.load(Relaxed),
             copies: self.copies.load(Relaxed),
+            creates: self.creates.load(Relaxed),
+            completes: self.completes.load(Relaxed),
+            deletes: self.deletes.load(Relaxed),
             copies_untold: self.untold.load(Relaxed),
             received_bytes: self.received.load(Relaxed),
             copied_bytes: self.copied.load(Relaxed),
@@ -111,10 +138,10 @@ impl Meter {
         progress
     }
 
-    /// Bytes that are there, and bytes uploaded. Of a copy it is what one counts as, all at once when S3 has copied:
-    /// what is read for its CRC is no part of it.
+    /// Bytes that are there, and bytes uploaded. Of what S3 makes it is what that counts as, all at once when S3 has
+    /// copied something: what is read for its CRC, and what is written for it, is no part of it.
     pub(crate) fn read(&self) -> (u64, u64) {
-        if self.copies.load(Relaxed) > 0 {
+        if self.is_made_by_s3 {
             let moved = if self.copied.load(Relaxed) > 0 { COPY_COST_BYTES } else { 0 };
             return (moved, moved);
         }

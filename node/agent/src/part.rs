@@ -1,11 +1,11 @@
-//! One attempt: fetch what a part is made of, put it together, upload it. Or have S3 copy it.
+//! One attempt: fetch what a part is made of, put it together, upload it. Or have S3 copy or compose it.
 
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use node::assembler::{Assembled, Assembler, Region};
 use proto::batch::{Assignment, AttemptId, Upload};
-use proto::crc::StoredKind;
+use proto::crc::{Crc, StoredKind};
 use proto::failure::{Failure, FailureKind, S3ErrorKind};
 use proto::part::PartDone;
 use proto::plan::{Body, PartNumber};
@@ -14,18 +14,19 @@ use proto_s3::with_retries;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
+use crate::compose::compose;
 use crate::copy::copy;
 use crate::fetch::{Checked, check_whole, fetch};
 use crate::meter::Meter;
 use crate::requests::Requests;
 
-/// A part that is in S3, and its bytes, whose buffer can be used again; none when S3 copied them.
+/// A part that is in S3, and its bytes, whose buffer can be used again; none when S3 made it.
 pub(crate) struct Made {
     pub(crate) done: PartDone,
     pub(crate) bytes: Bytes,
 }
 
-/// Makes and uploads one part, or has it copied; each of its requests waits for leave, and `meter` tells how far it has come.
+/// Makes and uploads one part, or has S3 make it; each of its requests waits for leave, and `meter` tells how far it has come.
 pub(crate) async fn make(
     requests: Arc<Requests>,
     meter: Arc<Meter>,
@@ -38,7 +39,10 @@ pub(crate) async fn make(
     let span = tracing::debug_span!(parent: None, "part", %job, part = part.0, attempt, bytes);
     proto_trace::descend(&span, assignment.trace);
     let made = async {
-        if assignment.work.copied().is_some() {
+        if assignment.work.below.is_some() {
+            let done = compose(&requests, &meter, &upload, assignment).await?;
+            Ok(Made { done, bytes: Bytes::new() })
+        } else if assignment.work.copied().is_some() {
             let done = copy(&requests, &meter, &upload, assignment).await?;
             Ok(Made { done, bytes: Bytes::new() })
         } else {
@@ -69,7 +73,7 @@ async fn stream(
     let checked = fetch_all(requests, meter, &bodies, regions, &mut assembler).await?;
     let assembled = assembler.finish();
     check_bodies(requests, meter, &bodies, &assembled, &checked).await?;
-    let etag = put(requests, meter, upload, number, &assembled).await?;
+    let etag = put(requests, meter, upload, number, &assembled.bytes, assembled.crc).await?;
     let Assembled { bytes, crc, bodies } = assembled;
     Ok(Made { done: PartDone { id, etag, crc, bodies, effort: meter.effort() }, bytes })
 }
@@ -130,18 +134,20 @@ async fn check_bodies(
     Ok(())
 }
 
-async fn put(
+/// Uploads the bytes of one part; its ETag.
+pub(crate) async fn put(
     requests: &Arc<Requests>,
     meter: &Meter,
     upload: &Upload,
     number: PartNumber,
-    assembled: &Assembled,
+    bytes: &Bytes,
+    crc: Crc,
 ) -> Result<String, Failure> {
     let bucket = &upload.destination.bucket;
     let sent = with_retries(async || {
         let _permit = requests.admit(bucket, RequestClass::Write).await;
-        let (bytes, progress) = (assembled.bytes.clone(), meter.upload());
-        let answer = requests.s3.upload_part(upload, number, bytes, assembled.crc, &progress).await;
+        let (bytes, progress) = (bytes.clone(), meter.upload());
+        let answer = requests.s3.upload_part(upload, number, bytes, crc, &progress).await;
         requests.heed(bucket, RequestClass::Write, answer)
     });
     sent.await.map_err(|error| match error.kind() {

@@ -13,14 +13,17 @@ use proto::session::Pace;
 use proto_s3::{Error, S3};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
+use crate::padding::Paddings;
+
 /// Longest wait before a pace is looked at again: it may have been raised meanwhile.
 const PACE_STALE_MS: u64 = 250;
 
-/// The client of S3, and who may use it when.
+/// The client of S3, who may use it when, and what was put there to be used again.
 pub(crate) struct Requests {
     pub(crate) s3: S3,
     started: Instant,
     pacer: Mutex<Pacer>,
+    pub(crate) paddings: Paddings,
     /// Of copies, which move no bytes through the node.
     copies: Semaphore,
     permits: Arc<Semaphore>,
@@ -57,6 +60,7 @@ impl Requests {
             s3,
             started: Instant::now(),
             pacer: Mutex::default(),
+            paddings: Paddings::default(),
             copies: Semaphore::new(COPIES_AT_ONCE),
             permits: Arc::new(Semaphore::new(level)),
             level: AtomicUsize::new(level),

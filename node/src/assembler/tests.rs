@@ -20,7 +20,13 @@ fn body(rest: &[u8]) -> Body {
 }
 
 fn work(bodies: Vec<Body>, pieces: Vec<Piece>) -> PartWork {
-    PartWork { number: PartNumber(1), bytes: pieces.iter().map(Piece::bytes).sum(), bodies, pieces }
+    PartWork {
+        number: PartNumber(1),
+        bytes: pieces.iter().map(Piece::bytes).sum(),
+        bodies,
+        pieces,
+        below: None,
+    }
 }
 
 fn literal(bytes: &[u8], slots: &[(u32, u32)]) -> Piece {
@@ -115,7 +121,7 @@ fn contradictions_are_refused() {
 }
 
 fn work_of(pieces: Vec<Piece>) -> PartWork {
-    PartWork { number: PartNumber(1), bytes: 0, bodies: vec![body(b"")], pieces }
+    PartWork { number: PartNumber(1), bytes: 0, bodies: vec![body(b"")], pieces, below: None }
 }
 
 proptest! {

@@ -1,0 +1,166 @@
+//! Objects that S3 makes on the way to a part: created, filled, completed, and deleted when the part is there.
+//!
+//! What is left of them when an attempt fails or is dropped, whoever ends the job finds by where they are.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use proto::batch::{AttemptId, Upload};
+use proto::complete::{CompletedPart, Completion};
+use proto::crc::{Crc, StoredKind};
+use proto::failure::{Failure, FailureKind, S3ErrorKind};
+use proto::limits::COMPOSING_AT_ONCE;
+use proto::location::Location;
+use proto::plan::{Body, PartNumber};
+use proto::requests::RequestClass;
+use proto_s3::{Error, with_retries};
+use tokio::task::JoinSet;
+use tracing::Instrument;
+
+use crate::copy::copy_range;
+use crate::meter::Meter;
+use crate::part::{internal, upload_is_gone};
+use crate::requests::Requests;
+
+/// Where one attempt has such objects made.
+pub(crate) struct Bench {
+    pub(crate) requests: Arc<Requests>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) id: AttemptId,
+    pub(crate) bucket: String,
+    /// What all their keys begin with.
+    pub(crate) below: String,
+}
+
+impl Bench {
+    /// Begins the object with this name.
+    pub(crate) async fn create(&self, name: &str) -> Result<Upload, Failure> {
+        let location = Location { bucket: self.bucket.clone(), key: format!("{}{name}", self.below) };
+        let created = with_retries(async || {
+            let _permit = self.requests.admit_copy(&self.bucket).await;
+            self.meter.creates();
+            let answer =
+                self.requests.s3.create_upload_of(&location, self.id.job, "application/octet-stream").await;
+            self.requests.heed(&self.bucket, RequestClass::Write, answer)
+        });
+        Ok(created.await?)
+    }
+
+    /// Copies a range of an object that was made into an upload, and sees that it is what it should be.
+    pub(crate) async fn copy(
+        &self,
+        upload: &Upload,
+        number: PartNumber,
+        made: &Body,
+        range: &Range<u64>,
+        crc: Crc,
+    ) -> Result<CompletedPart, Failure> {
+        let copied = copy_range(&self.requests, &self.meter, upload, number, made, range).await;
+        let copied = copied.map_err(|error| match error.kind() {
+            S3ErrorKind::NoSuchUpload => upload_is_gone(upload),
+            _ => lost(error),
+        })?;
+        if copied.crc32.is_some_and(|told| told != crc.value) {
+            let message =
+                format!("S3 copied other bytes of s3://{}/{} than it was given", made.bucket, made.key);
+            return Err(Failure::new(FailureKind::Corrupt, message));
+        }
+        Ok(CompletedPart { number, etag: copied.etag, crc32: crc.value })
+    }
+
+    /// Has S3 put an object together, whose CRC is `whole`.
+    pub(crate) async fn complete(
+        &self,
+        upload: Upload,
+        parts: Vec<CompletedPart>,
+        whole: Crc,
+    ) -> Result<Body, Failure> {
+        let contested = Vec::new();
+        let completion = Completion { upload, parts, contested, archive: whole, no_overwrite: false };
+        let completed = with_retries(async || {
+            let _permit = self.requests.admit_copy(&self.bucket).await;
+            self.meter.completes();
+            let answer = self.requests.s3.complete_upload(&completion).await;
+            self.requests.heed(&self.bucket, RequestClass::Write, answer)
+        });
+        let location = &completion.upload.destination;
+        let etag = match completed.await {
+            Ok(etag) => etag,
+            // The answer to an earlier request may have been lost. Nobody else has a key like this.
+            Err(error) if error.kind() == S3ErrorKind::NoSuchUpload => self.find(location, whole).await?,
+            Err(error) => return Err(lost(error)),
+        };
+        Ok(Body {
+            bucket: location.bucket.clone(),
+            key: location.key.clone(),
+            etag,
+            object_bytes: whole.bytes,
+            stored: StoredKind::None,
+            rest: Crc::EMPTY,
+        })
+    }
+
+    async fn find(&self, location: &Location, whole: Crc) -> Result<String, Failure> {
+        let found = with_retries(async || {
+            let _permit = self.requests.admit(&self.bucket, RequestClass::Read).await;
+            self.meter.heads();
+            self.requests.heed(&self.bucket, RequestClass::Read, self.requests.s3.head(location).await)
+        });
+        let head = found.await.map_err(lost)?;
+        if head.size == whole.bytes { Ok(head.etag.to_string()) } else { Err(gone(location)) }
+    }
+
+    /// Deletes an object that was made. One that stays is found when the job ends.
+    pub(crate) async fn delete(&self, made: Body) {
+        let location = Location { bucket: made.bucket, key: made.key };
+        let deleted = with_retries(async || {
+            let _permit = self.requests.admit_copy(&self.bucket).await;
+            self.meter.deletes();
+            let answer = self.requests.s3.delete(&location).await;
+            self.requests.heed(&self.bucket, RequestClass::Write, answer)
+        });
+        if let Err(error) = deleted.await {
+            tracing::debug!(%location, %error, "left until the job ends");
+        }
+    }
+}
+
+/// What it means for an attempt that a request for something that was made failed: that another may do better.
+fn lost(error: Error) -> Failure {
+    use S3ErrorKind::{NoSuchKey, NoSuchUpload, PreconditionFailed};
+    match error.kind() {
+        NoSuchKey | NoSuchUpload | PreconditionFailed => {
+            Failure::new(FailureKind::Unavailable, error.to_string())
+        }
+        _ => error.into(),
+    }
+}
+
+fn gone(location: &Location) -> Failure {
+    Failure::new(FailureKind::Unavailable, format!("{location} is not what S3 was to make there"))
+}
+
+/// Does all of this, not too much at a time, and gives what came of each, in order; or the first failure.
+pub(crate) async fn side_by_side<T, F>(doings: impl Iterator<Item = F>) -> Result<Vec<T>, Failure>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Failure>> + Send + 'static,
+{
+    let mut done = Vec::new();
+    // Dropping the set, when the attempt is dropped or fails, stops what it still holds.
+    let mut under_way = JoinSet::new();
+    for (index, doing) in doings.enumerate() {
+        if under_way.len() >= COMPOSING_AT_ONCE
+            && let Some(ended) = under_way.join_next().await
+        {
+            done.push(ended.map_err(internal)??);
+        }
+        let doing = async move { doing.await.map(|came| (index, came)) };
+        under_way.spawn(doing.in_current_span());
+    }
+    while let Some(ended) = under_way.join_next().await {
+        done.push(ended.map_err(internal)??);
+    }
+    done.sort_unstable_by_key(|(index, _)| *index);
+    Ok(done.into_iter().map(|(_, came)| came).collect())
+}
