@@ -112,12 +112,88 @@ fn a_source_that_changes_before_it_is_copied_is_named() {
     world.nothing_left("out", "a.zip");
 }
 
-/// The twin stores no wrong checksum, so the head that passes through is damaged on its way, every time.
+/// The twin stores no wrong checksum, so the head that passes through is damaged on its way, every time. The network
+/// is said to be so fast that S3 composes nothing, but copies the rest of what is very large.
 #[test]
 fn a_stored_checksum_that_disagrees_with_head_and_copies_fails_the_job() {
     let world = World::new();
-    populate(&world, |_| StoredChecksum::Crc32);
+    let attributes = || PutAttributes { checksum: StoredChecksum::Crc32, ..PutAttributes::default() };
+    world.twin.put_with("src", "1 +é?", Rope::synthetic(1, 3_000 * MIB), attributes());
     world.twin.add_fault(Fault::new(Op::GetObject, FaultKind::Corrupt).keys("1 "));
-    world.zipfleet(&ARGS).failed(12, &["1 +é?", "disagree with the checksum that S3 stores"]);
+    let args = ["zip", "s3://src/", "s3://out/a.zip", "--bandwidth", "1GB"];
+    world.zipfleet(&args).failed(12, &["1 +é?", "disagree with the checksum that S3 stores"]);
     world.nothing_left("out", "a.zip");
+}
+
+/// A hundred and twenty objects of about 5 MB, no two alike, or as many of a few kilobytes.
+fn populate_alike(world: &World, about: u64) {
+    for number in 0..120 {
+        let size = about / 2 + (number * 7_919 % 120) * about / 120;
+        world.twin.put("src", &format!("{number:03}"), Rope::synthetic(number, size));
+    }
+}
+
+#[test]
+fn of_small_objects_nothing_passes_through_but_padding_headers_and_directory() {
+    for about in [5_000_000, 20_000] {
+        let world = World::new();
+        populate_alike(&world, about);
+        let args = &ARGS.map(|arg| if arg == "1MB" { "20kB" } else { arg });
+        let planned = json(&world.zipfleet(&[&args[..], &["--dry-run"]].concat()));
+        let done = json(&world.zipfleet(args));
+        world.archive_is_right("out", "a.zip", &world.entries("src", ""));
+        let number = |told: &Value, what: &str| told["requests"][what].as_u64().expect("a number");
+        println!("{about}: {} bytes through the machine", number(&done, "bytes_sent"));
+        assert_eq!(number(&done, "bytes_received"), 0);
+        assert!(number(&done, "bytes_sent") < 5 * MIB + 50_000);
+        for what in ["bytes_received", "bytes_sent", "bytes_copied"] {
+            assert_eq!(number(&done, what), number(&planned, what), "{what}");
+        }
+        for what in ["create", "upload_part", "copy", "complete", "delete", "head", "get", "list_other"] {
+            assert_eq!(done["requests"][what], planned["requests"][what], "{what}");
+        }
+    }
+}
+
+#[test]
+fn composing_goes_on_whatever_answers_are_lost_or_refused() {
+    let faults = [
+        (FaultKind::LostAnswer, Op::CreateMultipartUpload),
+        (FaultKind::LostAnswer, Op::CompleteMultipartUpload),
+        (FaultKind::LostAnswer, Op::UploadPartCopy),
+        (FaultKind::SlowDown, Op::UploadPartCopy),
+        (FaultKind::InternalError, Op::DeleteObject),
+    ];
+    for (kind, op) in faults {
+        let world = World::new();
+        populate_alike(&world, 200_000);
+        world.twin.add_fault(Fault::new(op, kind).keys("a.zip.zipfleet-").on(Occasion::First(3)));
+        let done = json(&world.zipfleet(&ARGS));
+        world.archive_is_right("out", "a.zip", &world.entries("src", ""));
+        assert_eq!(done["requests"]["bytes_received"], 0, "{kind:?} {op:?}");
+    }
+}
+
+#[test]
+fn a_job_that_is_interrupted_while_s3_composes_leaves_nothing() {
+    let world = World::new();
+    populate_alike(&world, 1_000_000);
+    world.twin.set_model(Model::default().latency(Op::UploadPartCopy, Duration::from_millis(40)));
+    let running = world.spawn(&ARGS);
+    until("objects are made on the way", || {
+        world.twin.keys("out").iter().filter(|key| key.contains(".zipfleet-")).count() > 3
+    });
+    running.signal("INT");
+    running.wait().failed(130, &["nothing of it is left at s3://out/a.zip"]);
+    world.nothing_left("out", "a.zip");
+}
+
+#[test]
+fn beside_a_key_that_is_too_long_nothing_is_composed() {
+    let world = World::new();
+    populate_alike(&world, 100_000);
+    let archive = format!("s3://out/{}", "k".repeat(1_000));
+    world.zipfleet(&["zip", "s3://src/", &archive, "--bandwidth", "100kB"]).succeeded();
+    world.archive_is_right("out", &"k".repeat(1_000), &world.entries("src", ""));
+    assert!(!world.twin.requests().contains_key("UploadPartCopy"));
 }

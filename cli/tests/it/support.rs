@@ -116,9 +116,12 @@ impl World {
     pub(crate) fn no_upload_left(&self) {
         let left = self.twin.uploads();
         assert!(left.is_empty(), "uploads left: {left:?}");
+        let mut made = self.twin.keys("out");
+        made.retain(|key| key.contains(".zipfleet-"));
+        assert!(made.is_empty(), "made on the way, and left: {made:?}");
     }
 
-    /// Panics if there is an object, or an open upload anywhere.
+    /// Panics if there is an object, an open upload anywhere, or something that was made on the way.
     pub(crate) fn nothing_left(&self, bucket: &str, key: &str) {
         self.no_upload_left();
         assert!(self.twin.object(bucket, key).is_none(), "there is an object at s3://{bucket}/{key}");
