@@ -5,6 +5,7 @@ mod certs;
 mod cluster;
 mod help;
 mod roles;
+mod simulate;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub(crate) use cluster::{
 };
 pub(crate) use help::{CompletionsArgs, ManArgs};
 pub(crate) use roles::{ConfigArgs, CoordinatorArgs, NodeArgs, REQUIRED};
+pub(crate) use simulate::SimulateCommand;
 
 use crate::logging::LogFormat;
 use crate::units::parse_bytes;
@@ -63,6 +65,9 @@ pub(crate) enum Command {
     S3(S3Args),
     /// Show it all in a minute: a private S3, an archive made by several nodes, verified.
     Demo(DemoArgs),
+    /// Tell what archives would take, without S3 and without a fleet.
+    #[command(subcommand)]
+    Simulate(SimulateCommand),
     /// Coordinate a fleet of nodes, until told to stop.
     Coordinator(CoordinatorArgs),
     /// Work for a coordinator, until told to stop.

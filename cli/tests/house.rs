@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Every package: where it is, and what its shipped code may depend on. A room's list names no runtime,
 /// socket or SDK, and that is what keeps it pure.
-const PACKAGES: [(&str, &[&str]); 10] = [
+const PACKAGES: [(&str, &[&str]); 11] = [
     ("proto", &["bincode", "crc-fast", "crc32fast", "serde", "serde_bytes", "thiserror", "time", "utoipa"]),
     ("coordinator", &["globset", "proto", "thiserror", "unicode-normalization"]),
     ("node", &["bytes", "proto", "thiserror"]),
@@ -17,6 +17,7 @@ const PACKAGES: [(&str, &[&str]); 10] = [
     ("proto/trace", DOOR_TO_COLLECTORS),
     ("coordinator/server", SERVER),
     ("node/agent", AGENT),
+    ("simulations", &["coordinator", "proto"]),
     ("simulations/s3", TWIN),
     ("cli", CLI),
 ];
@@ -142,6 +143,7 @@ const CLI: &[&str] = &[
     "serde",
     "serde_json",
     "sha2",
+    "simulations",
     "simulations-s3",
     "thiserror",
     "time",

@@ -1,9 +1,9 @@
 //! Tables in Markdown.
 
-use crate::model::{Outcome, reads, writes};
-use crate::ours::FLEETS;
-use crate::population::Population;
-use crate::rival::RIVALS;
+use super::model::{Outcome, reads, writes};
+use super::ours::FLEETS;
+use super::population::Population;
+use super::rival::RIVALS;
 
 const COLUMNS: [&str; 10] = [
     "plan",
@@ -19,7 +19,7 @@ const COLUMNS: [&str; 10] = [
 ];
 
 /// What each plan for `population` takes, ours first.
-pub(crate) fn table(population: &Population) -> String {
+pub(super) fn table(population: &Population) -> String {
     let mut lines = vec![
         format!("### {}\n", population.title),
         format!("| {} |", COLUMNS.join(" | ")),

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use proto::limits::{PART_BYTES_MAX, PART_BYTES_MIN};
 use proto::requests::{RequestCounts, Sent};
 
-use crate::model::{
+use super::model::{
     HEADER_BYTES, LAMBDA_BYTES_PER_S, Outcome, Takes, in_turn_s, lambda_usd, one_upload, requests_s,
 };
-use crate::population::Population;
+use super::population::Population;
 
 /// Memory of psantus's Lambdas, and what is charged for calling one.
 const PSANTUS_MEMORY_MB: f64 = 3_008.0;
@@ -46,7 +46,7 @@ fn groups(sizes: &[u64], bytes_min: u64) -> Vec<Vec<u64>> {
 }
 
 /// A part for each group of neighbours, each made by a Lambda that also writes down their checksums.
-pub(crate) fn psantus_orchestrator(population: &Population) -> Outcome {
+pub(super) fn psantus_orchestrator(population: &Population) -> Outcome {
     let groups = groups(&population.sizes, PART_BYTES_MIN);
     if groups.iter().any(|group| group.iter().sum::<u64>() > PART_BYTES_MAX) {
         return Err("fails: a part above 5 GiB".to_owned());
@@ -77,7 +77,7 @@ fn lambdas_s(requests: &RequestCounts) -> f64 {
 
 /// The largest object is copied behind a part of the smallest ones below S3's minimum; once those have run out, behind
 /// the smallest one above it.
-pub(crate) fn psantus_step_functions(population: &Population) -> Outcome {
+pub(super) fn psantus_step_functions(population: &Population) -> Outcome {
     let mut sizes = population.sizes.clone();
     sizes.sort_unstable();
     let (bigs, smalls): (Vec<u64>, Vec<u64>) = sizes.into_iter().partition(|size| *size >= PART_BYTES_MIN);
@@ -128,7 +128,7 @@ pub(crate) fn psantus_step_functions(population: &Population) -> Outcome {
 
 /// Everything is copied into a TAR: each header and each object is appended to its group by an upload of its own;
 /// then each group loses its padding, and all are joined twice.
-pub(crate) fn tar_tool(population: &Population) -> Outcome {
+pub(super) fn tar_tool(population: &Population) -> Outcome {
     if population.largest() > PART_BYTES_MAX {
         return Err("fails: an object above 5 GiB".to_owned());
     }
@@ -167,7 +167,7 @@ fn appended_bytes(group: &[u64]) -> u64 {
 }
 
 /// The same tool, when told to make parts in memory.
-pub(crate) fn tar_tool_in_memory(population: &Population) -> Outcome {
+pub(super) fn tar_tool_in_memory(population: &Population) -> Outcome {
     if population.largest() > PART_BYTES_MAX {
         return Err("fails: an object above 5 GiB".to_owned());
     }

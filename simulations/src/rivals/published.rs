@@ -1,29 +1,29 @@
 //! What is known of the rivals' counts at the population they were made for: from their authors where they tell, else
 //! from their sources, counted before and apart from the plans here, as the mean of three other samples.
 
-use crate::model::Takes;
+use super::model::Takes;
 
 /// Most by which a count of ours may differ from a known one.
 const TOLERANCE: f64 = 0.05;
 
 /// What is known of one rival.
 #[derive(Clone, Copy)]
-pub(crate) struct Published {
-    pub(crate) list: u64,
-    pub(crate) head: u64,
-    pub(crate) get: u64,
-    pub(crate) upload_part: u64,
-    pub(crate) copy: u64,
-    pub(crate) create_and_complete: u64,
-    pub(crate) put: u64,
-    pub(crate) received_bytes: f64,
-    pub(crate) copied_bytes: f64,
-    pub(crate) price_usd: f64,
+pub(super) struct Published {
+    pub(super) list: u64,
+    pub(super) head: u64,
+    pub(super) get: u64,
+    pub(super) upload_part: u64,
+    pub(super) copy: u64,
+    pub(super) create_and_complete: u64,
+    pub(super) put: u64,
+    pub(super) received_bytes: f64,
+    pub(super) copied_bytes: f64,
+    pub(super) price_usd: f64,
 }
 
 impl Published {
     /// One that streams everything.
-    pub(crate) const fn streamed(upload_part: u64, price_usd: f64) -> Self {
+    pub(super) const fn streamed(upload_part: u64, price_usd: f64) -> Self {
         Self {
             list: 3,
             head: 0,
@@ -39,7 +39,7 @@ impl Published {
     }
 
     /// Where a plan of ours for that rival counts otherwise.
-    pub(crate) fn differences(&self, takes: &Takes) -> Vec<String> {
+    pub(super) fn differences(&self, takes: &Takes) -> Vec<String> {
         let requests = &takes.requests;
         let create_and_complete = requests.create.sent + requests.complete.sent;
         let pairs = [

@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 use proto::limits::{MIB, PART_BYTES_MAX, PART_BYTES_MIN};
 use proto::requests::{RequestCounts, Sent};
 
-use crate::model::{HEADER_BYTES, LAMBDA_BYTES_PER_S, Outcome, Takes, in_turn_s, one_upload, requests_s};
-use crate::population::Population;
+use super::model::{HEADER_BYTES, LAMBDA_BYTES_PER_S, Outcome, Takes, in_turn_s, one_upload, requests_s};
+use super::population::Population;
 
 /// Part size to which jrodon fills up what it streams.
 const TARGET_BYTES: u64 = 10 * MIB;
@@ -115,14 +115,14 @@ fn jrodon_requests(population: &Population) -> Result<RequestCounts, String> {
     halves.requests(population, copies + 1, copies)
 }
 
-pub(crate) fn jrodon_v2(population: &Population) -> Outcome {
+pub(super) fn jrodon_v2(population: &Population) -> Outcome {
     let requests = jrodon_requests(population)?;
     let moving_s = requests.bytes_received as f64 / LAMBDA_BYTES_PER_S;
     let takes = Takes::new(requests, moving_s.max(requests_s(&requests, 100.0))).in_lambda(512.0);
     Ok(takes.remark("aborts without stored CRC-32"))
 }
 
-pub(crate) fn jrodon_v3(population: &Population) -> Outcome {
+pub(super) fn jrodon_v3(population: &Population) -> Outcome {
     let requests = jrodon_requests(population)?;
     // One Lambda has the copies made while the others stream.
     let copying = RequestCounts {
@@ -139,7 +139,7 @@ pub(crate) fn jrodon_v3(population: &Population) -> Outcome {
 
 /// The largest object is copied behind the smallest ones below S3's minimum; once those have run out, objects are
 /// streamed.
-pub(crate) fn figment(population: &Population) -> Outcome {
+pub(super) fn figment(population: &Population) -> Outcome {
     let (bigs, smalls) = divided(population);
     if bigs.is_empty() {
         return Err("fails: without an object of 5 MiB the archive is made in memory".to_owned());
@@ -163,7 +163,7 @@ pub(crate) fn figment(population: &Population) -> Outcome {
 
 /// Everything is copied: each large object is the first link of a chain to which headers and small objects are
 /// appended, each by an upload of its own that copies all before it.
-pub(crate) fn figment_chain(population: &Population) -> Outcome {
+pub(super) fn figment_chain(population: &Population) -> Outcome {
     let (bigs, smalls) = divided(population);
     let segments = bigs.len() as u64;
     if bigs.is_empty() {

@@ -1,24 +1,24 @@
 //! The rivals: public programs that make one archive in S3 of many objects in S3.
 
-use crate::model::Outcome;
-use crate::population::Population;
-use crate::published::Published;
-use crate::{copying, fleets, streaming};
+use super::model::Outcome;
+use super::population::Population;
+use super::published::Published;
+use super::{copying, fleets, streaming};
 
 /// One of them.
-pub(crate) struct Rival {
-    pub(crate) name: &'static str,
+pub(super) struct Rival {
+    pub(super) name: &'static str,
     /// Counts what its plan takes.
-    pub(crate) takes: fn(&Population) -> Outcome,
+    pub(super) takes: fn(&Population) -> Outcome,
     /// Its counts at the headline population, where known.
-    pub(crate) published: Option<Published>,
+    pub(super) published: Option<Published>,
     /// Its authors' times, by number of objects.
-    pub(crate) times: &'static [(u64, &'static str)],
+    pub(super) times: &'static [(u64, &'static str)],
 }
 
 /// All that are compared: of RustyServerless/demo-s3-archiving, but for the last four, which are
 /// psantus/on-demand-archive-on-s3 and awslabs/amazon-s3-tar-tool.
-pub(crate) const RIVALS: [Rival; 14] = [
+pub(super) const RIVALS: [Rival; 14] = [
     Rival {
         name: "jrodon v1",
         takes: streaming::jrodon,

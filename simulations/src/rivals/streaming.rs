@@ -3,8 +3,8 @@
 use proto::limits::{GIB, MIB};
 use proto::requests::{RequestCounts, Sent};
 
-use crate::model::{HEADER_BYTES, LAMBDA_BYTES_PER_S, Outcome, Takes, one_upload, requests_s};
-use crate::population::Population;
+use super::model::{HEADER_BYTES, LAMBDA_BYTES_PER_S, Outcome, Takes, one_upload, requests_s};
+use super::population::Population;
 
 /// How such a rival differs from the others.
 struct Streamer {
@@ -45,7 +45,7 @@ impl Streamer {
     }
 }
 
-pub(crate) fn jrodon(population: &Population) -> Outcome {
+pub(super) fn jrodon(population: &Population) -> Outcome {
     if population.largest() > 20 * MIB {
         return Err("hangs: an object above 20 MiB waits for memory for ever".to_owned());
     }
@@ -58,7 +58,7 @@ pub(crate) fn jrodon(population: &Population) -> Outcome {
     Ok(streamer.takes(population)?.remark("a failed download is left out without a word"))
 }
 
-pub(crate) fn sebsto_c(population: &Population) -> Outcome {
+pub(super) fn sebsto_c(population: &Population) -> Outcome {
     if population.largest() > 32 * MIB {
         return Err("wrong: ends before an object above 32 MiB, and reports success".to_owned());
     }
@@ -71,7 +71,7 @@ pub(crate) fn sebsto_c(population: &Population) -> Outcome {
     Ok(streamer.takes(population)?.remark("a failed download ends the archive early"))
 }
 
-pub(crate) fn sebsto_typescript(population: &Population) -> Outcome {
+pub(super) fn sebsto_typescript(population: &Population) -> Outcome {
     let streamer = Streamer {
         part_bytes: 10 * MIB,
         at_once: AtOnce::Bytes(70 * MIB),
@@ -81,7 +81,7 @@ pub(crate) fn sebsto_typescript(population: &Population) -> Outcome {
     Ok(streamer.takes(population)?.remark("not readable as a stream by Java"))
 }
 
-pub(crate) fn sebsto_swift(population: &Population) -> Outcome {
+pub(super) fn sebsto_swift(population: &Population) -> Outcome {
     let streamer = Streamer {
         part_bytes: 10 * MIB,
         at_once: AtOnce::Bytes(20 * MIB),
@@ -91,7 +91,7 @@ pub(crate) fn sebsto_swift(population: &Population) -> Outcome {
     Ok(streamer.takes(population)?.remark("not readable as a stream by Java"))
 }
 
-pub(crate) fn sebsto_python(population: &Population) -> Outcome {
+pub(super) fn sebsto_python(population: &Population) -> Outcome {
     let streamer = Streamer {
         part_bytes: 8 * MIB,
         at_once: AtOnce::Requests(16.0),
@@ -101,7 +101,7 @@ pub(crate) fn sebsto_python(population: &Population) -> Outcome {
     Ok(streamer.takes(population)?.remark("a failed download may end in a time-out"))
 }
 
-pub(crate) fn nicholson_python(population: &Population) -> Outcome {
+pub(super) fn nicholson_python(population: &Population) -> Outcome {
     if population.largest() >= 4 * GIB {
         return Err("fails: an object of 4 GiB or more".to_owned());
     }

@@ -14,8 +14,8 @@ use proto::location::{Location, Source};
 use proto::plan::Plan;
 use proto::requests::{RequestCounts, Sent};
 
-use crate::model::{Outcome, Takes, lambda_usd};
-use crate::population::Population;
+use super::model::{Outcome, Takes, lambda_usd};
+use super::population::Population;
 
 /// US dollars for an hour of each Gbit/s of a machine near S3 (c8gn, on demand).
 const NEAR_USD_PER_GBIT_H: f64 = 0.019;
@@ -23,8 +23,8 @@ const NEAR_USD_PER_GBIT_H: f64 = 0.019;
 const FAR_USD_PER_BYTE: f64 = 0.09e-9;
 
 /// Machines that make an archive, and what they go for.
-pub(crate) struct Fleet {
-    pub(crate) name: &'static str,
+pub(super) struct Fleet {
+    pub(super) name: &'static str,
     nodes: usize,
     gbit_per_s: f64,
     memory_bytes: u64,
@@ -55,7 +55,7 @@ const ONE: Fleet = Fleet {
 };
 
 /// Those that are compared with rivals.
-pub(crate) const FLEETS: [Fleet; 5] = [
+pub(super) const FLEETS: [Fleet; 5] = [
     ONE,
     Fleet { name: "zipfleet, 32 nodes with 12.5 Gbit/s, for speed", nodes: 32, gbit_per_s: 12.5, ..ONE },
     Fleet { name: "zipfleet, one machine with 10 Gbit/s, for price", goal: Goal::Price, ..ONE },
@@ -77,7 +77,7 @@ pub(crate) const FLEETS: [Fleet; 5] = [
 ];
 
 impl Fleet {
-    pub(crate) fn takes(&self, population: &Population) -> Outcome {
+    pub(super) fn takes(&self, population: &Population) -> Outcome {
         let site = self.site();
         let cap = part_bytes_cap(body_budget_bytes(self.memory_bytes, self.concurrency));
         let means = Means::of_nodes(self.nodes, cap, (self.gbit_per_s * 1.25e8) as u64);

@@ -3,11 +3,11 @@
 use proto::limits::MIB;
 
 /// Objects of one kind, in key order.
-pub(crate) struct Population {
+pub(super) struct Population {
     /// Its heading.
-    pub(crate) title: &'static str,
+    pub(super) title: &'static str,
     /// Size of each object, in bytes.
-    pub(crate) sizes: Vec<u64>,
+    pub(super) sizes: Vec<u64>,
 }
 
 impl Population {
@@ -16,14 +16,14 @@ impl Population {
     }
 
     /// The one that the rivals were made for and measured with.
-    pub(crate) fn headline() -> Self {
+    pub(super) fn headline() -> Self {
         let mut rng = SplitMix64(5);
         let title = "3,000 objects of N(5 MiB, 1 MiB), none below 2 or above 8 MiB";
         Self { title, sizes: (0..3_000).map(|_| rng.normal(5, 1, 2..=8)).collect() }
     }
 
     /// Those that it leaves out.
-    pub(crate) fn others() -> [Self; 5] {
+    pub(super) fn others() -> [Self; 5] {
         [
             Self::of("All small: 10,000 objects of 1 MB", 10_000, 1_000_000),
             Self::of("All large: 300 objects of 100 MB", 300, 100_000_000),
@@ -34,22 +34,22 @@ impl Population {
     }
 
     /// How many there are.
-    pub(crate) fn count(&self) -> u64 {
+    pub(super) fn count(&self) -> u64 {
         self.sizes.len() as u64
     }
 
     /// All their bytes.
-    pub(crate) fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.sizes.iter().sum()
     }
 
     /// Bytes of the largest.
-    pub(crate) fn largest(&self) -> u64 {
+    pub(super) fn largest(&self) -> u64 {
         self.sizes.iter().copied().max().unwrap_or(0)
     }
 
     /// Pages of a thousand in which S3 lists them.
-    pub(crate) fn pages(&self) -> u64 {
+    pub(super) fn pages(&self) -> u64 {
         self.count().div_ceil(1_000)
     }
 }
