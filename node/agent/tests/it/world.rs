@@ -89,7 +89,7 @@ impl World {
     /// A part made of these pieces of one object.
     pub(crate) fn grant_pieces(&self, part: u32, body: Body, pieces: Vec<Piece>) -> Order {
         let bytes = pieces.iter().map(Piece::bytes).sum();
-        let work = PartWork { number: PartNumber(part), bytes, bodies: vec![body], pieces };
+        let work = PartWork { number: PartNumber(part), bytes, bodies: vec![body], pieces, below: None };
         let assignment = Assignment { id: id(part), work, trace: None };
         Order::Grant(Batch { upload: self.upload.clone(), assignments: vec![assignment] })
     }
@@ -103,7 +103,7 @@ impl World {
         let body = self.body("object");
         let literal = Piece::Literal { bytes: LITERAL.to_vec(), slots: Vec::new() };
         let pieces = vec![literal, Piece::Fetch { body: 0, range: 0..OBJECT_BYTES }];
-        let work = PartWork { number: PartNumber(part), bytes: PART_BYTES, bodies: vec![body], pieces };
+        let work = PartWork { number: PartNumber(part), bytes: PART_BYTES, bodies: vec![body], pieces, below: None };
         Assignment { id: AttemptId { job, ..id(part) }, work, trace: None }
     }
 
