@@ -41,7 +41,7 @@ fn row(name: &str, outcome: Outcome, published: &str) -> String {
             [
                 grouped(reads(requests) + requests.list.sent),
                 grouped(writes(requests)),
-                size(requests.bytes_received),
+                size(requests.bytes_received.max(requests.bytes_sent)),
                 size(requests.bytes_copied),
                 dollars(requests.price_usd()),
                 takes.machines_usd.map_or(String::new(), dollars),
