@@ -187,12 +187,16 @@ type DamageOfComposition = (&'static str, fn(&mut Composition), fn(&F) -> bool);
 
 // Object 0 is the block, 1 and 2 are the leaves of c and d, 3 is both together, 4 that and the rest of the block.
 const DAMAGES_OF_COMPOSITION: &[DamageOfComposition] = &[
-    ("no padding", |c| drop(c.objects[0].remove(0)), |f| *f == F::ObjectCannotBeMade(1)),
+    (
+        "no padding",
+        |c| c.objects[0].retain(|source| *source != Source::Padding),
+        |f| *f == F::ObjectCannotBeMade(1),
+    ),
     ("small in front", |c| c.objects[1].reverse(), |f| *f == F::ObjectCannotBeMade(1)),
     ("of itself", |c| reach(c, 2, |object, _| *object = 2), |f| *f == F::ObjectCannotBeMade(2)),
     ("beyond", |c| reach(c, 3, |_, range| range.end += MIB), |f| *f == F::ObjectCannotBeMade(3)),
     ("made twice", |c| c.levels[0].end += 1, |f| *f == F::ObjectCannotBeMade(3)),
-    ("not made", |c| drop(c.levels.pop()), |f| *f == F::ObjectCannotBeMade(4)),
+    ("not made", |c| c.levels.truncate(c.levels.len() - 1), |f| *f == F::ObjectCannotBeMade(4)),
     ("padding kept", |c| reach_part(c, |range| range.start -= 1), |f| *f == F::ComposedAmiss),
     ("cut short", |c| reach_part(c, |range| range.end -= 1), |f| *f == F::ComposedAmiss),
     ("other header", |c| reach(c, 1, |_, range| range.start -= 1), |f| *f == F::ComposedAmiss),

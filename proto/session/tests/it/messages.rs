@@ -10,10 +10,10 @@ use tonic::Code;
 
 use crate::polite::speak;
 use crate::siege::Siege;
-use crate::world::{frame_from_node, hello, within};
+use crate::world::{VERSION, frame_from_node, hello, within};
 
 const METHOD: &str = "/zipfleet.Session/Exchange";
-const VERSIONS: [(&str, &str); 2] = [("zipfleet-oldest", "2"), ("zipfleet-newest", "2")];
+const VERSIONS: [(&str, &str); 2] = [("zipfleet-oldest", VERSION), ("zipfleet-newest", VERSION)];
 
 fn encoded(message: &FromNode) -> Vec<u8> {
     wire::encode::<100_000_000>(message).unwrap()

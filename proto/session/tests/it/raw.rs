@@ -17,6 +17,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::world::VERSION;
+
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
 pub(crate) const RST_STREAM: u8 = 3;
@@ -97,8 +99,8 @@ pub(crate) fn headers() -> Vec<u8> {
         (":authority", "coordinator"),
         ("content-type", "application/grpc"),
         ("te", "trailers"),
-        ("zipfleet-oldest", "2"),
-        ("zipfleet-newest", "2"),
+        ("zipfleet-oldest", VERSION),
+        ("zipfleet-newest", VERSION),
     ]
     .iter()
     .flat_map(|(name, value)| header(name, value))
