@@ -77,6 +77,9 @@ pub(crate) struct CoordinatorArgs {
     /// How long it may take to cancel its jobs and remove their uploads when it is told to stop.
     #[arg(long, value_name = "TIME", default_value = "25s", value_parser = parse_duration)]
     pub(crate) stop_timeout: Duration,
+    /// Print a few metrics each minute for CloudWatch, as embedded metric format, under this namespace.
+    #[arg(long, value_name = "NAMESPACE", value_parser = parse_namespace)]
+    pub(crate) emf: Option<String>,
     #[command(flatten)]
     pub(crate) api: ApiArgs,
     #[command(flatten)]
@@ -105,8 +108,9 @@ pub(crate) struct NodeArgs {
     /// The coordinator to work for (required).
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) coordinator: Option<HostPort>,
-    /// Its name, unlike that of any other node, and the one in its certificate.
-    #[arg(long, value_name = "NAME", default_value = host_name(), value_parser = parse_node_name)]
+    /// Its name, unlike that of any other node, and the one in its certificate; one that ends with a dot is followed
+    /// by the machine's.
+    #[arg(long, value_name = "NAME", default_value = host_name(), value_parser = parse_own_name)]
     pub(crate) name: String,
     /// Connections to S3 to keep open while there is nothing to do.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = keep_warm)]
@@ -136,7 +140,8 @@ impl NodeArgs {
 #[derive(Clone, Debug, ClapArgs)]
 #[command(next_help_heading = "Trust (see zipfleet certs)")]
 pub(crate) struct TlsArgs {
-    /// Certificates of the authorities that vouch for the other side, in PEM.
+    /// Certificates of the authorities that vouch for the other side, in PEM. Here and wherever a file holds what
+    /// is trusted or secret, env:NAME takes the content of that environment variable.
     #[arg(long, value_name = "FILE")]
     tls_ca: Option<PathBuf>,
     /// The certificate to show, in PEM, with any between it and the authority.
@@ -237,6 +242,22 @@ pub(crate) fn parse_node_name(text: &str) -> Result<String, String> {
     })
 }
 
+/// The name a node is given. Machines that are alike are run with the same flags, so after a dot at its end comes the
+/// machine's own name.
+fn parse_own_name(text: &str) -> Result<String, String> {
+    let own = if text.ends_with('.') { host_name() } else { String::new() };
+    parse_node_name(&format!("{text}{own}"))
+}
+
+/// A namespace as CloudWatch has them (API reference of PutMetricData); those of AWS itself are not taken.
+fn parse_namespace(text: &str) -> Result<String, String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "._-/#:".contains(c);
+    let is_legal = (1..=255).contains(&text.len()) && text.chars().all(legal) && !text.starts_with("AWS/");
+    is_legal.then(|| text.to_owned()).ok_or_else(|| {
+        "a namespace is up to 255 letters, digits and `._-/#:`, and does not begin with AWS/".to_owned()
+    })
+}
+
 fn keep_warm(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| *number <= KEEP_WARM_MAX);
     number.ok_or_else(|| format!("a whole number up to {KEEP_WARM_MAX} is needed"))
@@ -284,8 +305,17 @@ mod tests {
             assert_eq!(parse_node_name(text), Ok(text.to_owned()));
         }
         assert_eq!(parse_node_name("Node-1"), Ok("node-1".to_owned()));
+        assert_eq!(parse_own_name("Blue."), Ok(format!("blue.{}", host_name())));
         for text in ["", "a b", "a_b", "-a", ".a", "../x", "é", "a\n", &"x".repeat(254)] {
             assert!(parse_node_name(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn namespaces_of_metrics() {
+        assert_eq!(parse_namespace("Zipfleet/blue"), Ok("Zipfleet/blue".to_owned()));
+        for text in ["", "AWS/S3", "a b", "é", &"x".repeat(256)] {
+            assert!(parse_namespace(text).is_err(), "{text}");
         }
     }
 

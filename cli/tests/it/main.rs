@@ -10,6 +10,7 @@ mod config;
 mod copies;
 mod failures;
 mod fleet;
+mod handed;
 mod help;
 mod layouts;
 mod logging;
