@@ -108,9 +108,8 @@ pub(crate) struct NodeArgs {
     /// The coordinator to work for (required).
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) coordinator: Option<HostPort>,
-    /// Its name, unlike that of any other node, and the one in its certificate; one that ends with a dot is followed
-    /// by the machine's.
-    #[arg(long, value_name = "NAME", default_value = host_name(), value_parser = parse_own_name)]
+    /// Its name, unlike that of any other node, and the one in its certificate.
+    #[arg(long, value_name = "NAME", default_value = host_name(), value_parser = parse_node_name)]
     pub(crate) name: String,
     /// Connections to S3 to keep open while there is nothing to do.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = keep_warm)]
@@ -242,13 +241,6 @@ pub(crate) fn parse_node_name(text: &str) -> Result<String, String> {
     })
 }
 
-/// The name a node is given. Machines that are alike are run with the same flags, so after a dot at its end comes the
-/// machine's own name.
-fn parse_own_name(text: &str) -> Result<String, String> {
-    let own = if text.ends_with('.') { host_name() } else { String::new() };
-    parse_node_name(&format!("{text}{own}"))
-}
-
 /// A namespace as CloudWatch has them (API reference of PutMetricData); those of AWS itself are not taken.
 fn parse_namespace(text: &str) -> Result<String, String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || "._-/#:".contains(c);
@@ -305,7 +297,6 @@ mod tests {
             assert_eq!(parse_node_name(text), Ok(text.to_owned()));
         }
         assert_eq!(parse_node_name("Node-1"), Ok("node-1".to_owned()));
-        assert_eq!(parse_own_name("Blue."), Ok(format!("blue.{}", host_name())));
         for text in ["", "a b", "a_b", "-a", ".a", "../x", "é", "a\n", &"x".repeat(254)] {
             assert!(parse_node_name(text).is_err(), "{text}");
         }

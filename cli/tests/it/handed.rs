@@ -1,5 +1,5 @@
 //! Goal: a fleet runs from an image that holds the program and nothing else, as on ECS: whatever is trusted or secret
-//! comes in the environment, all nodes are started alike, and CloudWatch finds metrics in the log.
+//! comes in the environment, and CloudWatch finds metrics in the log.
 //! Method: a coordinator and a node without any file of theirs, and a job over the job API with a token.
 
 use std::fs;
@@ -69,12 +69,13 @@ fn everything_secret_comes_in_the_environment() {
     let said = printed(&coordinator);
 
     let door = said[0]["nodes"].as_str().expect("nodes dial it");
-    let node = case.command(&["node", "--coordinator", door, "--name", "blue."], "blue");
+    let node = case.command(&["node", "--coordinator", door, "--name", "blue.1"], "blue");
     let _node = case.world.start(node);
     let cluster = |args: &[&str]| {
         let mut command = case.world.command(args);
         command.env("ZIPFLEET_CLUSTER", said[0]["api"].as_str().expect("callers too"));
-        command.env("ZIPFLEET_TOKEN", made.stdout.trim()).args(["--cluster-ca", "certs/ca.pem"]);
+        command.env("ZIPFLEET_TOKEN", made.stdout.trim()).env("CA", case.content("certs/ca.pem"));
+        command.args(["--cluster-ca", "env:CA"]);
         case.world.start(command).wait()
     };
 
@@ -82,7 +83,7 @@ fn everything_secret_comes_in_the_environment() {
     let nodes = cluster(&["nodes", "--json"]);
     let nodes: Value = serde_json::from_str(&nodes.stdout).expect("JSON");
     let name = nodes.to_string();
-    assert!(name.contains("\"name\":\"blue."), "{name}");
+    assert!(name.contains("\"name\":\"blue.1\""), "{name}");
 
     let metrics = &said[1];
     let about = &metrics["_aws"]["CloudWatchMetrics"][0];
@@ -101,7 +102,7 @@ fn a_variable_that_is_missing_is_named() {
     let case = Case::new();
     let ended = case.world.start(case.coordinator()).wait();
     ended.failed(2, &["env:TOKENS", "no such environment variable"]);
-    let mut node = case.command(&["node", "--coordinator", "coordinator:7400", "--name", "blue."], "blue");
+    let mut node = case.command(&["node", "--coordinator", "coordinator:7400", "--name", "blue"], "blue");
     node.env_remove("KEY");
     case.world.start(node).wait().failed(2, &["env:KEY", "no such environment variable"]);
 }
