@@ -8,6 +8,7 @@ mod certs;
 mod cluster;
 mod config;
 mod copies;
+mod deployed;
 mod failures;
 mod fleet;
 mod handed;
