@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use proto_session::read_secret;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PublicKeyData,
@@ -124,8 +125,8 @@ fn params(hosts: Vec<String>, name: &str, days: u32) -> Result<CertificateParams
 
 /// Whether the certificate in this file may be used as this role; one that does not say may be used as any.
 pub(crate) fn may_be_used_as(cert: &Path, role: CertRole) -> bool {
-    let Ok(text) = fs::read_to_string(cert) else { return true };
-    let Ok((_, pem)) = parse_x509_pem(text.as_bytes()) else { return true };
+    let Ok(text) = read_secret(cert) else { return true };
+    let Ok((_, pem)) = parse_x509_pem(&text) else { return true };
     let Ok((_, parsed)) = parse_x509_certificate(&pem.contents) else { return true };
     let Ok(Some(usage)) = parsed.extended_key_usage() else { return true };
     usage.value.any

@@ -22,7 +22,7 @@ pub(crate) struct ClusterArgs {
     /// Where its coordinator takes jobs: http://HOST:PORT or https://HOST:PORT.
     #[arg(long, value_name = "URL", env = "ZIPFLEET_CLUSTER", default_value = "http://127.0.0.1:7401")]
     pub(crate) cluster: String,
-    /// An authority to trust beside those of this machine: certificates in PEM.
+    /// An authority to trust beside those of this machine: certificates in PEM, or env:NAME for those in that variable.
     #[arg(long, value_name = "FILE", env = "ZIPFLEET_CLUSTER_CA")]
     pub(crate) cluster_ca: Option<PathBuf>,
     /// A file with the token that the cluster knows you by [otherwise: ZIPFLEET_TOKEN]. There is no flag for the token

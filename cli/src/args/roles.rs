@@ -77,6 +77,9 @@ pub(crate) struct CoordinatorArgs {
     /// How long it may take to cancel its jobs and remove their uploads when it is told to stop.
     #[arg(long, value_name = "TIME", default_value = "25s", value_parser = parse_duration)]
     pub(crate) stop_timeout: Duration,
+    /// Print a few metrics each minute for CloudWatch, as embedded metric format, under this namespace.
+    #[arg(long, value_name = "NAMESPACE", value_parser = parse_namespace)]
+    pub(crate) emf: Option<String>,
     #[command(flatten)]
     pub(crate) api: ApiArgs,
     #[command(flatten)]
@@ -136,7 +139,8 @@ impl NodeArgs {
 #[derive(Clone, Debug, ClapArgs)]
 #[command(next_help_heading = "Trust (see zipfleet certs)")]
 pub(crate) struct TlsArgs {
-    /// Certificates of the authorities that vouch for the other side, in PEM.
+    /// Certificates of the authorities that vouch for the other side, in PEM. Here and wherever a file holds what
+    /// is trusted or secret, env:NAME takes the content of that environment variable.
     #[arg(long, value_name = "FILE")]
     tls_ca: Option<PathBuf>,
     /// The certificate to show, in PEM, with any between it and the authority.
@@ -237,6 +241,15 @@ pub(crate) fn parse_node_name(text: &str) -> Result<String, String> {
     })
 }
 
+/// A namespace as CloudWatch has them (API reference of PutMetricData); those of AWS itself are not taken.
+fn parse_namespace(text: &str) -> Result<String, String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "._-/#:".contains(c);
+    let is_legal = (1..=255).contains(&text.len()) && text.chars().all(legal) && !text.starts_with("AWS/");
+    is_legal.then(|| text.to_owned()).ok_or_else(|| {
+        "a namespace is up to 255 letters, digits and `._-/#:`, and does not begin with AWS/".to_owned()
+    })
+}
+
 fn keep_warm(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| *number <= KEEP_WARM_MAX);
     number.ok_or_else(|| format!("a whole number up to {KEEP_WARM_MAX} is needed"))
@@ -286,6 +299,14 @@ mod tests {
         assert_eq!(parse_node_name("Node-1"), Ok("node-1".to_owned()));
         for text in ["", "a b", "a_b", "-a", ".a", "../x", "é", "a\n", &"x".repeat(254)] {
             assert!(parse_node_name(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn namespaces_of_metrics() {
+        assert_eq!(parse_namespace("Zipfleet/blue"), Ok("Zipfleet/blue".to_owned()));
+        for text in ["", "AWS/S3", "a b", "é", &"x".repeat(256)] {
+            assert!(parse_namespace(text).is_err(), "{text}");
         }
     }
 

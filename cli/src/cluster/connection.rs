@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use proto::failure::Failure;
 use proto::limits::CONNECT_DEADLINE_MS;
+use proto_session::read_secret;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Url};
@@ -56,7 +57,7 @@ fn is_this_machine(url: &Url) -> bool {
 
 fn authorities(file: &Path) -> Result<Vec<Certificate>, Failure> {
     let wrong = |why: &str| usage(format!("--cluster-ca {}: {why}", file.display()));
-    let pem = fs::read(file).map_err(|error| wrong(&format!("cannot be read: {error}")))?;
+    let pem = read_secret(file).map_err(|error| wrong(&format!("cannot be read: {error}")))?;
     let found = Certificate::from_pem_bundle(&pem).unwrap_or_default();
     if found.is_empty() { Err(wrong("there is no certificate in it: PEM is needed")) } else { Ok(found) }
 }

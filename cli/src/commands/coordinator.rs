@@ -1,6 +1,5 @@
 //! `zipfleet coordinator`: the fleet's coordinator, until it is told to stop.
 
-use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,7 +7,7 @@ use std::sync::Arc;
 use coordinator::machine::Settings;
 use coordinator_server::{ApiOptions, Ready, ServeError, ServeOptions, Tokens, serve};
 use proto::failure::{Failure, FailureKind};
-use proto_session::ServerTls;
+use proto_session::{ServerTls, read_secret};
 
 use super::{connect, load_tls};
 use crate::args::{ApiArgs, CertRole, CoordinatorArgs};
@@ -32,6 +31,7 @@ pub(super) async fn run(args: CoordinatorArgs, voice: Voice) -> Result<ExitCode,
             ..Settings::default()
         },
         stop_within: args.stop_timeout,
+        emf: args.emf,
     };
     let mut signals = Signals::listen().map_err(internal)?;
     let s3 = connect(&args.connect.into()).await?;
@@ -62,7 +62,7 @@ fn api_options(args: &ApiArgs) -> Result<ApiOptions, Failure> {
 
 fn callback_key(path: &Path) -> Result<Arc<[u8]>, Failure> {
     let unreadable = |error| usage(format!("cannot read {}: {error}", path.display()));
-    let key = fs::read(path).map_err(unreadable)?;
+    let key = read_secret(path).map_err(unreadable)?;
     // An editor's last line end is no part of it.
     let key = key.trim_ascii_end();
     if key.is_empty() {

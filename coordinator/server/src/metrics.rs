@@ -3,6 +3,8 @@
 //! All of it is seen in one look at the actor when it is asked for, so that nothing is counted twice; only how
 //! long jobs took is gathered as they end. No label holds a job, a key or a node: their number has no bound.
 
+pub(crate) mod emf;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,7 +16,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use proto::job::{Stage, Summary};
-use proto::view::{NodeState, NodeView};
+use proto::view::{JobView, NodeState, NodeView};
 
 use crate::actor::State;
 use crate::handle::{Coordinator, Gone};
@@ -68,6 +70,8 @@ pub(crate) struct Seen {
     counters: Counters,
     /// Jobs that have not ended.
     stages: Vec<Stage>,
+    /// Bytes of their archives that are planned and not there; 1 for each of which nothing is planned.
+    bytes_left: u64,
     nodes: Vec<NodeView>,
     queued_parts: u64,
     granted_bytes: u64,
@@ -78,9 +82,12 @@ pub(crate) struct Seen {
 impl Seen {
     pub(crate) fn of(state: &State) -> Self {
         let machine = &state.machine;
+        let jobs = machine.jobs();
+        let left = |job: &JobView| job.progress.bytes_planned.saturating_sub(job.progress.bytes_done).max(1);
         Self {
             counters: *machine.counters(),
-            stages: machine.jobs().iter().map(|job| job.progress.stage).collect(),
+            stages: jobs.iter().map(|job| job.progress.stage).collect(),
+            bytes_left: jobs.iter().map(left).fold(0, u64::saturating_add),
             nodes: machine.nodes(),
             queued_parts: machine.queued_parts(),
             granted_bytes: machine.granted_bytes(),

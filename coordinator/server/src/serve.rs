@@ -21,6 +21,7 @@ use crate::api::{Api, target_of};
 use crate::callback::Records;
 use crate::handle::Coordinator;
 use crate::journal::{Journal, Recovered};
+use crate::metrics::emf;
 use crate::sessions::Sessions;
 use crate::spool::Spools;
 use crate::state::StateLocation;
@@ -46,6 +47,8 @@ pub struct ServeOptions {
     pub settings: Settings,
     /// How long its jobs may take to end when it is told to stop.
     pub stop_within: Duration,
+    /// CloudWatch's namespace for metrics on standard output, a line each minute; `None` for none.
+    pub emf: Option<String>,
 }
 
 /// What the job API is run with.
@@ -115,7 +118,8 @@ pub async fn serve(
     ready: impl FnOnce(Ready),
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let ServeOptions { listen, tls, allow_plaintext, api, state, nodes_max, settings, stop_within } = options;
+    let ServeOptions { listen, tls, allow_plaintext, api, state, nodes_max, settings, stop_within, emf } =
+        options;
     let mut stop = pin!(stop);
     let ApiOptions { listen: api, tls: api_tls, tokens, callback_key } = api;
     if !api.ip().is_loopback() && (api_tls.is_none() || tokens.is_none()) {
@@ -165,6 +169,7 @@ pub async fn serve(
             timeout(stop_within, coordinator.stop()).await.is_ok() || coordinator.is_settled().await
         } => if has_stopped { Ok(()) } else { Err(ServeError::StoppedLate(state)) },
         () = coordinator.ended() => Err(ServeError::Failed("its actor ended".to_owned())),
+        () = tell_metrics(&coordinator, emf.as_deref()) => Err(ServeError::Failed("its actor ended".to_owned())),
         () = keep_fresh(tokens.as_deref()) => Err(ServeError::Failed("it no longer looks at its tokens".to_owned())),
         () = sessions.ended() => Err(ServeError::Failed("the actor of its sessions ended".to_owned())),
         () = &mut listening => Err(ServeError::Failed("it no longer listens to nodes".to_owned())),
@@ -187,6 +192,13 @@ async fn recover(journal: &Journal, records: &Records) -> Result<(Recovered, Vec
     let (owed, warning) = records.left().await;
     recovered.warnings.extend(warning);
     Ok((recovered, owed))
+}
+
+/// Ends only when the coordinator is gone.
+async fn tell_metrics(coordinator: &Coordinator, namespace: Option<&str>) {
+    let Some(namespace) = namespace else { return pending().await };
+    // Fails only so.
+    let _ = emf::tell(coordinator, namespace).await;
 }
 
 async fn keep_fresh(tokens: Option<&Tokens>) {

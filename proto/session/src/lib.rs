@@ -16,6 +16,7 @@ mod gate;
 mod greet;
 mod listen;
 mod metered;
+mod secret;
 mod server;
 mod tls;
 mod version;
@@ -25,6 +26,7 @@ pub use dial::{Dialer, dial};
 pub use error::{BindError, DialError, TlsError};
 pub use greet::Arrival;
 pub use listen::{Caps, Listener};
+pub use secret::read_secret;
 pub use server::{ServerTls, without_stall};
 pub use tls::{Tls, TlsFiles};
 

@@ -1,7 +1,6 @@
 //! Who is who: a private certificate authority, and one certificate for each machine.
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,8 +14,9 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use crate::error::TlsError;
+use crate::secret::read_secret;
 
-/// Where certificates are, each in PEM.
+/// Where certificates are, each in PEM: files, or `env:NAME` (see [`read_secret`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
     /// The authority whose certificates are believed.
@@ -97,7 +97,7 @@ impl Tls {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    fs::read(path).map_err(|error| TlsError::Unreadable { path: path.to_owned(), error })
+    read_secret(path).map_err(|error| TlsError::Unreadable { path: path.to_owned(), error })
 }
 
 pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

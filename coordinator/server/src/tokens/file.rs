@@ -13,6 +13,7 @@ use proto::limits::{
     TOKENS_MAX,
 };
 use proto::location::{parse_source, printable};
+use proto_session::read_secret;
 use serde::{Deserialize, Serialize};
 
 use super::{Token, TokensError};
@@ -48,10 +49,12 @@ struct Entry {
 pub(super) fn read(path: &Path) -> Result<String, TokensError> {
     let refused = |why| TokensError { path: path.to_owned(), why };
     let unreadable = |error: io::Error| refused(format!("cannot be read: {error}"));
-    if fs::metadata(path).map_err(unreadable)?.len() > TOKENS_FILE_BYTES_MAX {
+    // Before it is in memory; what is no file is bounded by what an environment can be.
+    if fs::metadata(path).is_ok_and(|file| file.len() > TOKENS_FILE_BYTES_MAX) {
         return Err(refused(format!("is longer than {TOKENS_FILE_BYTES_MAX} bytes")));
     }
-    fs::read_to_string(path).map_err(unreadable)
+    let bytes = read_secret(path).map_err(unreadable)?;
+    String::from_utf8(bytes).map_err(|_| refused("is no text".to_owned()))
 }
 
 pub(super) fn parse(path: &Path, text: &str) -> Result<Arc<[Arc<Token>]>, TokensError> {

@@ -93,6 +93,7 @@ pub(crate) fn options() -> ServeOptions {
         nodes_max: 3,
         settings: Settings::default(),
         stop_within: Duration::from_secs(60),
+        emf: None,
     }
 }
 
