@@ -44,7 +44,7 @@ async fn told_to_leave(mut signals: Signals, stop_timeout: Duration, voice: Voic
 
 async fn taken_away() {
     let Some(url) = metadata_url() else { return std::future::pending().await };
-    let notice = interruption(url).await;
+    let notice = interruption(&url).await;
     tracing::warn!(action = notice.action, time = notice.time, "this spot instance will be interrupted");
 }
 
