@@ -20,7 +20,8 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 #[must_use]
 pub fn metadata_url() -> Option<String> {
     let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let is_disabled = set("AWS_EC2_METADATA_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let is_disabled =
+        set("AWS_EC2_METADATA_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let url = set("AWS_EC2_METADATA_SERVICE_ENDPOINT").unwrap_or_else(|| METADATA_URL.to_owned());
     (!is_disabled).then(|| url.trim_end_matches('/').to_owned())
 }
