@@ -46,10 +46,18 @@ impl Platform {
 
     /// A container of a task, with limits in MiB if they are not 0.
     fn tells_of_a_task(&self, container_mib: u64, task_mib: u64) {
-        let limits = |mib: u64| if mib > 0 { format!(r#""Limits":{{"CPU":2,"Memory":{mib}}},"#) } else { String::new() };
+        let limits = |mib: u64| {
+            if mib > 0 { format!(r#""Limits":{{"CPU":2,"Memory":{mib}}},"#) } else { String::new() }
+        };
         let arn = format!("arn:aws:ecs:us-west-2:111122223333:task/default/{TASK}");
-        self.tells("/v4/c", &format!(r#"{{"DockerId":"ea32192c8553",{}"Name":"node"}}"#, limits(container_mib)));
-        self.tells("/v4/c/task", &format!(r#"{{"Cluster":"default","TaskARN":"{arn}",{}"Family":"f"}}"#, limits(task_mib)));
+        self.tells(
+            "/v4/c",
+            &format!(r#"{{"DockerId":"ea32192c8553",{}"Name":"node"}}"#, limits(container_mib)),
+        );
+        self.tells(
+            "/v4/c/task",
+            &format!(r#"{{"Cluster":"default","TaskARN":"{arn}",{}"Family":"f"}}"#, limits(task_mib)),
+        );
     }
 
     fn on_ec2(&self, command: &mut Command) {
@@ -71,19 +79,24 @@ fn answer(mut socket: TcpStream, pages: &Mutex<BTreeMap<String, String>>) {
     });
     let path = first.split(' ').nth(1).unwrap_or_default();
     let page = pages.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
-    let (status, body) = match (first.starts_with("PUT /latest/api/token "), path.starts_with("/latest/"), page) {
-        (true, ..) => ("200 OK", TOKEN.to_owned()),
-        (_, true, _) if !has_token => ("401 Unauthorized", String::new()),
-        (.., Some(page)) => ("200 OK", page),
-        _ => ("404 Not Found", String::new()),
-    };
+    let (status, body) =
+        match (first.starts_with("PUT /latest/api/token "), path.starts_with("/latest/"), page) {
+            (true, ..) => ("200 OK", TOKEN.to_owned()),
+            (_, true, _) if !has_token => ("401 Unauthorized", String::new()),
+            (.., Some(page)) => ("200 OK", page),
+            _ => ("404 Not Found", String::new()),
+        };
     let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
     // Who asked may have gone.
     let _ = socket.write_all((head + &body).as_bytes());
 }
 
 /// Value and origin of a node's settings, where `prepare` has put it.
-fn settings(world: &World, args: &[&str], prepare: impl Fn(&mut Command)) -> BTreeMap<String, (String, String)> {
+fn settings(
+    world: &World,
+    args: &[&str],
+    prepare: impl Fn(&mut Command),
+) -> BTreeMap<String, (String, String)> {
     let mut command = world.command(&[&["config", "node", "--json"], args].concat());
     prepare(&mut command);
     let ended = world.start(command).wait();
@@ -168,7 +181,10 @@ fn a_spot_instance_works_on_until_it_is_taken_away() {
     let job = fleet.submit("job");
     fleet.has_done(job, 1);
 
-    platform.tells("/latest/meta-data/events/recommendations/rebalance", r#"{"noticeTime": "2026-03-01T08:15:00Z"}"#);
+    platform.tells(
+        "/latest/meta-data/events/recommendations/rebalance",
+        r#"{"noticeTime": "2026-03-01T08:15:00Z"}"#,
+    );
     until("it is told of", || fleet.process("n2").stderr().contains("2026-03-01T08:15:00Z"));
     assert!(fleet.is_active("n2"), "it goes on");
 
@@ -182,6 +198,9 @@ fn a_spot_instance_works_on_until_it_is_taken_away() {
     fleet.unthrottle(&["n1"]);
     fleet.completed(job);
     let explanation = fleet.explain(job);
-    assert!(!decided(&explanation, |what| matches!(what, What::Lost { .. } | What::Failed { .. })), "{explanation:#?}");
+    assert!(
+        !decided(&explanation, |what| matches!(what, What::Lost { .. } | What::Failed { .. })),
+        "{explanation:#?}"
+    );
     fleet.is_well(&["job"]);
 }

@@ -93,7 +93,9 @@ fn try_role(world: &World, written: &Written, role: &str) {
         setting = word.strip_prefix("--");
         args.push(value);
     }
-    args.push("--check-config".to_owned());
+    if !args.iter().any(|arg| arg == "--check-config") {
+        args.push("--check-config".to_owned());
+    }
     let mut command = world.command(&args.iter().map(String::as_str).collect::<Vec<_>>());
     for (name, value) in &written.environment {
         let setting = name.strip_prefix("ZIPFLEET_").map(|name| name.to_lowercase().replace('_', "-"));
@@ -125,8 +127,9 @@ fn try_all(all: &[Written]) {
 
 #[test]
 fn commands_of_documents() {
-    let all = of_documents(&files(&["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs", "deploy"], &["md"]));
-    assert!(all.len() > 60, "the commands were found: {all:#?}");
+    let all =
+        of_documents(&files(&["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs", "deploy"], &["md"]));
+    assert!(all.len() > 40, "only {} commands were found", all.len());
     for verb in ["zip", "verify", "submit", "coordinator", "node", "certs", "tokens", "health"] {
         assert!(all.iter().any(|written| written.verb() == verb), "no document shows `{verb}`");
     }

@@ -178,7 +178,8 @@ fn of_map(
     defaults: &BTreeMap<String, String>,
 ) -> Vec<Written> {
     let get = |names: [&str; 2]| names.iter().find_map(|name| map.get(*name));
-    let environment = get(["environment", "Environment"]).map(|it| environment(it, defaults)).unwrap_or_default();
+    let environment =
+        get(["environment", "Environment"]).map(|it| environment(it, defaults)).unwrap_or_default();
     let words = |list: &Value| {
         let list = list.as_array().cloned().unwrap_or_default();
         list.iter().flat_map(|word| one(word)).map(|word| parameters(&word, defaults)).collect::<Vec<_>>()
@@ -196,7 +197,9 @@ fn of_map(
         all.extend(of_zipfleet(rest));
     }
     let place = path.display().to_string();
-    all.into_iter().map(|words| Written { place: place.clone(), words, environment: environment.clone() }).collect()
+    all.into_iter()
+        .map(|words| Written { place: place.clone(), words, environment: environment.clone() })
+        .collect()
 }
 
 /// A word of a list; of `!If`, what is there if it holds.

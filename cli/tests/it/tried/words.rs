@@ -36,7 +36,9 @@ pub(super) fn commands(line: &str) -> Vec<Vec<String>> {
 pub(super) fn of_zipfleet(words: &[String]) -> Option<Vec<String>> {
     let is_set = |word: &&String| {
         let name = word.split('=').next().unwrap_or_default();
-        word.contains('=') && !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || "_0123456789".contains(c))
+        word.contains('=')
+            && !name.is_empty()
+            && name.chars().all(|c| c.is_ascii_uppercase() || "_0123456789".contains(c))
     };
     let words = &words[words.iter().take_while(is_set).count()..];
     let rest = match words {
@@ -61,7 +63,10 @@ fn lines_are_read_as_a_shell_would() {
         ("source <(zipfleet completions bash)", &[&["completions", "bash"]]),
         ("AWS_REGION=x zipfleet jobs | head -1", &[&["jobs"]]),
         ("cargo run --release -- demo", &[&["demo"]]),
-        ("cargo test; zipfleet --json nodes >f && /bin/zipfleet health", &[&["--json", "nodes"], &["health"]]),
+        (
+            "cargo test; zipfleet --json nodes >f && /bin/zipfleet health",
+            &[&["--json", "nodes"], &["health"]],
+        ),
         ("echo zipfleet", &[]),
     ] {
         let found: Vec<_> = commands(line).iter().filter_map(|words| of_zipfleet(words)).collect();
