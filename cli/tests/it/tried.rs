@@ -43,18 +43,23 @@ fn files(below: &[&str], endings: &[&str]) -> Vec<PathBuf> {
 fn world() -> World {
     let world = World::new();
     world.zipfleet(&["certs", "init", "--dir", "certs"]).succeeded();
-    for role in ["coordinator", "node"] {
-        let issue = ["certs", "issue", "--dir", "certs", "--name", role, "--role", role];
-        world.zipfleet(&issue).succeeded();
-    }
     world.zipfleet(&["tokens", "new", "--name", "me", "--file", "tokens.toml", "--operator"]).succeeded();
     fs::write(world.file("key"), "of callbacks").expect("there is room");
     world
 }
 
-/// The file that stands for the one a setting names; `None` for other settings.
-fn stand_in(role: &str, setting: &str) -> Option<String> {
-    let own = |ending: &str| format!("certs/{role}.{ending}");
+/// The file that stands for the one that a setting of a role names; `None` for other settings. A certificate is made
+/// for the name its file has, because a node may only have that.
+fn stand_in(world: &World, role: &str, setting: &str, named: &str) -> Option<String> {
+    let own = |ending: &str| {
+        let stem = Path::new(named).file_stem().and_then(|stem| stem.to_str()).expect("it names a file");
+        let name = if named.starts_with("env:") { role } else { stem };
+        if !world.file(&format!("certs/{name}.pem")).exists() {
+            let issue = ["certs", "issue", "--dir", "certs", "--name", name, "--role", role];
+            world.zipfleet(&issue).succeeded();
+        }
+        format!("certs/{name}.{ending}")
+    };
     Some(match setting {
         "tls-ca" => "certs/ca.pem".to_owned(),
         "tls-cert" | "api-cert" => own("pem"),
@@ -66,14 +71,21 @@ fn stand_in(role: &str, setting: &str) -> Option<String> {
 }
 
 /// A settings file of `deploy/` as it stands, but for the files it names.
-fn settings_file(world: &World, role: &str, named: &str) -> String {
+fn settings_file(world: &World, named: &str) -> String {
     let name = Path::new(named).file_name().expect("it names a file").to_str().expect("UTF-8");
     let found = files(&["deploy"], &["toml"]).into_iter().find(|path| path.ends_with(name));
     let found = found.unwrap_or_else(|| panic!("no {name} below deploy/"));
     let text = fs::read_to_string(found).expect("it was just found");
+    // The file has tables of both roles, and each reads its own.
+    let mut table = String::new();
     let lines = text.lines().map(|line| {
-        let setting = line.split('=').next().unwrap_or_default().trim();
-        stand_in(role, setting).map_or_else(|| line.to_owned(), |file| format!("{setting} = \"{file}\""))
+        if let Some(name) = line.strip_prefix('[') {
+            table = name.trim_end_matches(']').to_owned();
+        }
+        let (setting, value) = line.split_once('=').unwrap_or((line, ""));
+        let (setting, value) = (setting.trim(), value.trim().trim_matches('"'));
+        let file = stand_in(world, &table, setting, value);
+        file.map_or_else(|| line.to_owned(), |file| format!("{setting} = \"{file}\""))
     });
     let file = world.file(name);
     fs::write(&file, lines.collect::<Vec<_>>().join("\n")).expect("there is room");
@@ -84,11 +96,16 @@ fn settings_file(world: &World, role: &str, named: &str) -> String {
 fn try_role(world: &World, written: &Written, role: &str) {
     let mut args = Vec::new();
     let mut setting = None;
-    for word in &written.words {
+    // `--flag=value` is `--flag value`, but for switches.
+    let words = written.words.iter().flat_map(|word| match word.split_once('=') {
+        Some((flag, value)) if flag.starts_with("--") && flag != "--allow-plaintext" => vec![flag, value],
+        _ => vec![word.as_str()],
+    });
+    for word in words {
         let value = match setting.take() {
-            Some("config") => settings_file(world, role, word),
-            Some(setting) => stand_in(role, setting).unwrap_or_else(|| word.clone()),
-            None => word.clone(),
+            Some("config") => settings_file(world, word),
+            Some(setting) => stand_in(world, role, setting, word).unwrap_or_else(|| word.to_owned()),
+            None => word.to_owned(),
         };
         setting = word.strip_prefix("--");
         args.push(value);
@@ -99,7 +116,7 @@ fn try_role(world: &World, written: &Written, role: &str) {
     let mut command = world.command(&args.iter().map(String::as_str).collect::<Vec<_>>());
     for (name, value) in &written.environment {
         let setting = name.strip_prefix("ZIPFLEET_").map(|name| name.to_lowercase().replace('_', "-"));
-        let value = setting.and_then(|it| stand_in(role, &it)).unwrap_or_else(|| value.clone());
+        let value = setting.and_then(|it| stand_in(world, role, &it, value)).unwrap_or_else(|| value.clone());
         command.env(name, value);
     }
     let ended = world.start(command).wait();
@@ -110,8 +127,14 @@ fn try_role(world: &World, written: &Written, role: &str) {
 fn try_reading(world: &World, written: &Written) {
     let words = written.words.iter().filter(|word| *word != "...");
     let mut args: Vec<&str> = words.map(|word| if word == "JOB" { JOB } else { word.as_str() }).collect();
-    args.push("--help");
+    if written.verb() != "help" {
+        args.push("--help");
+    }
     let ended = world.zipfleet(&args);
+    // A sentence names a flag without its value.
+    if written.is_prose && ended.stderr.contains("a value is required for") {
+        return;
+    }
     assert_eq!(ended.code, 0, "{}: {args:?}: {ended:#?}", written.place);
 }
 
@@ -119,7 +142,9 @@ fn try_all(all: &[Written]) {
     let world = world();
     for written in all {
         match written.verb() {
-            role @ ("coordinator" | "node") if written.is_whole() => try_role(&world, written, role),
+            role @ ("coordinator" | "node") if !written.is_prose && written.is_whole() => {
+                try_role(&world, written, role)
+            }
             _ => try_reading(&world, written),
         }
     }

@@ -15,6 +15,8 @@ pub(super) struct Written {
     pub(super) place: String,
     /// What follows the program's name.
     pub(super) words: Vec<String>,
+    /// Whether it stands in a sentence, which may leave things out.
+    pub(super) is_prose: bool,
     /// What the same place puts into its environment.
     pub(super) environment: BTreeMap<String, String>,
 }
@@ -41,7 +43,12 @@ fn verb(words: &[String]) -> &str {
 fn written(place: &Path, line: &str) -> impl Iterator<Item = Written> {
     let place = place.display().to_string();
     let found = commands(line).into_iter().filter_map(|words| of_zipfleet(&words));
-    found.map(move |words| Written { place: place.clone(), words, environment: BTreeMap::new() })
+    found.map(move |words| Written {
+        place: place.clone(),
+        words,
+        is_prose: false,
+        environment: BTreeMap::new(),
+    })
 }
 
 fn read(path: &Path) -> String {
@@ -62,13 +69,12 @@ pub(super) fn of_documents(paths: &[PathBuf]) -> Vec<Written> {
                 (Some(false), None) => {}
                 (None, None) => {
                     let code = line.split('`').skip(1).step_by(2);
-                    found.extend(code.flat_map(|code| written(path, code)));
+                    let named = code.flat_map(|code| written(path, code));
+                    found.extend(named.map(|it| Written { is_prose: true, ..it }));
                 }
             }
         }
     }
-    // `zipfleet node` in a sentence is its name, not a command.
-    found.retain(|it| it.words.len() > 1 || !["coordinator", "node"].contains(&it.verb()));
     found
 }
 
@@ -198,7 +204,12 @@ fn of_map(
     }
     let place = path.display().to_string();
     all.into_iter()
-        .map(|words| Written { place: place.clone(), words, environment: environment.clone() })
+        .map(|words| Written {
+            place: place.clone(),
+            words,
+            is_prose: false,
+            environment: environment.clone(),
+        })
         .collect()
 }
 
