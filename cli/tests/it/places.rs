@@ -3,15 +3,13 @@
 //! Method: the endpoints of ECS and EC2, as far as they are asked, with answers as their documentation shows them.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::spawn;
 
 use proto::explain::What;
 use serde_json::Value;
 
+use crate::cluster::Stranger;
 use crate::fleet::support::{Fleet, PACE, decided};
 use crate::support::{World, until};
 
@@ -29,12 +27,10 @@ struct Platform {
 
 impl Platform {
     fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
         let pages = Arc::<Mutex<BTreeMap<_, _>>>::default();
         let served = Arc::clone(&pages);
-        spawn(move || listener.incoming().flatten().for_each(|socket| answer(socket, &served)));
-        let platform = Self { url, pages };
+        let server = Stranger::who_is_asked(move |asked| answer(asked, &served));
+        let platform = Self { url: server.url, pages };
         platform.tells("/latest/meta-data/instance-id", INSTANCE);
         platform
     }
@@ -70,25 +66,18 @@ impl Platform {
     }
 }
 
-/// Answers one request.
-fn answer(mut socket: TcpStream, pages: &Mutex<BTreeMap<String, String>>) {
-    let mut lines = BufReader::new(&socket).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
-    let first = lines.next().unwrap_or_default();
-    let has_token = lines.fold(false, |has, line| {
-        has || line.to_ascii_lowercase().starts_with("x-aws-ec2-metadata-token:") && line.ends_with(TOKEN)
-    });
-    let path = first.split(' ').nth(1).unwrap_or_default();
+/// What is answered to a request, whose head is in lower case.
+fn answer(asked: &str, pages: &Mutex<BTreeMap<String, String>>) -> String {
+    let has_token = asked.contains(&format!("x-aws-ec2-metadata-token: {}\r\n", TOKEN.to_lowercase()));
+    let path = asked.split(' ').nth(1).unwrap_or_default();
     let page = pages.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
-    let (status, body) =
-        match (first.starts_with("PUT /latest/api/token "), path.starts_with("/latest/"), page) {
-            (true, ..) => ("200 OK", TOKEN.to_owned()),
-            (_, true, _) if !has_token => ("401 Unauthorized", String::new()),
-            (.., Some(page)) => ("200 OK", page),
-            _ => ("404 Not Found", String::new()),
-        };
-    let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
-    // Who asked may have gone.
-    let _ = socket.write_all((head + &body).as_bytes());
+    let (status, body) = match (asked.starts_with("put /latest/api/token "), page) {
+        (true, _) => ("200 OK", TOKEN.to_owned()),
+        _ if path.starts_with("/latest/") && !has_token => ("401 Unauthorized", String::new()),
+        (_, Some(page)) => ("200 OK", page),
+        _ => ("404 Not Found", String::new()),
+    };
+    format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
 /// Value and origin of a node's settings, where `prepare` has put it.
