@@ -9,6 +9,8 @@ mod words;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use commands::{Written, of_documents, of_units, of_yaml};
 
 use crate::support::World;
@@ -110,8 +112,10 @@ fn try_role(world: &World, written: &Written, role: &str) {
         setting = word.strip_prefix("--");
         args.push(value);
     }
-    if !args.iter().any(|arg| arg == "--check-config") {
-        args.push("--check-config".to_owned());
+    for flag in ["--check-config", "--json"] {
+        if !args.iter().any(|arg| arg == flag) {
+            args.push(flag.to_owned());
+        }
     }
     let mut command = world.command(&args.iter().map(String::as_str).collect::<Vec<_>>());
     for (name, value) in &written.environment {
@@ -121,6 +125,11 @@ fn try_role(world: &World, written: &Written, role: &str) {
     }
     let ended = world.start(command).wait();
     assert_eq!(ended.code, 0, "{}: {args:?}: {ended:#?}", written.place);
+    let said: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let timeout_s = said["stop_timeout_ms"].as_u64().expect("a time").div_ceil(1_000);
+    // A coordinator stays up to two seconds longer, for those who watch.
+    let is_enough = written.grace_s.is_none_or(|grace_s| grace_s > timeout_s + 2);
+    assert!(is_enough, "{}: {args:?} would be killed while it stops", written.place);
 }
 
 /// Has the program read all words of a command, and then only help.
@@ -168,6 +177,8 @@ fn commands_of_units_templates_and_compose_files() {
     let of_yaml = of_yaml(&files(&["deploy"], &["yaml", "yml"]));
     assert!(of_yaml.len() >= 3, "the compose file was found: {of_yaml:#?}");
     all.extend(of_yaml);
+    let timed = all.iter().filter(|written| written.grace_s.is_some()).count();
+    assert!(timed >= 4, "units and the compose file say how long they wait: {all:#?}");
     try_all(&all);
 }
 

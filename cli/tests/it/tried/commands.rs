@@ -17,6 +17,8 @@ pub(super) struct Written {
     pub(super) words: Vec<String>,
     /// Whether it stands in a sentence, which may leave things out.
     pub(super) is_prose: bool,
+    /// How long it is given to stop before it is killed, in seconds, where that is written.
+    pub(super) grace_s: Option<u64>,
     /// What the same place puts into its environment.
     pub(super) environment: BTreeMap<String, String>,
 }
@@ -40,13 +42,14 @@ fn verb(words: &[String]) -> &str {
 }
 
 /// Commands of a line.
-fn written(place: &Path, line: &str) -> impl Iterator<Item = Written> {
+fn written(place: &Path, line: &str) -> impl Iterator<Item = Written> + use<> {
     let place = place.display().to_string();
     let found = commands(line).into_iter().filter_map(|words| of_zipfleet(&words));
     found.map(move |words| Written {
         place: place.clone(),
         words,
         is_prose: false,
+        grace_s: None,
         environment: BTreeMap::new(),
     })
 }
@@ -54,6 +57,11 @@ fn written(place: &Path, line: &str) -> impl Iterator<Item = Written> {
 fn read(path: &Path) -> String {
     // A line that goes on is one.
     fs::read_to_string(path).expect("it was just found").replace("\\\n", " ")
+}
+
+/// `35` or `35s`.
+fn parse_seconds(text: &str) -> u64 {
+    text.trim_end_matches('s').parse().unwrap_or_else(|_| panic!("`{text}` is no number of seconds"))
 }
 
 /// Those in blocks of shell, and those that stand in the text.
@@ -82,9 +90,14 @@ pub(super) fn of_documents(paths: &[PathBuf]) -> Vec<Written> {
 pub(super) fn of_units(paths: &[PathBuf]) -> Vec<Written> {
     let mut found = Vec::new();
     for path in paths {
-        for line in read(path).lines() {
+        let text = read(path);
+        let setting =
+            |name: &str| text.lines().find_map(|line| line.trim().strip_prefix(name).map(parse_seconds));
+        let grace_s = setting("TimeoutStopSec=");
+        for line in text.lines() {
             if let Some(command) = line.trim().strip_prefix("ExecStart=") {
-                found.extend(written(path, &parameters(command, &BTreeMap::new())));
+                let commands = written(path, &parameters(command, &BTreeMap::new()));
+                found.extend(commands.map(|it| Written { grace_s, ..it }));
             }
         }
     }
@@ -188,7 +201,7 @@ fn of_map(
         get(["environment", "Environment"]).map(|it| environment(it, defaults)).unwrap_or_default();
     let words = |list: &Value| {
         let list = list.as_array().cloned().unwrap_or_default();
-        list.iter().flat_map(|word| one(word)).map(|word| parameters(&word, defaults)).collect::<Vec<_>>()
+        list.iter().filter_map(one).map(|word| parameters(&word, defaults)).collect::<Vec<_>>()
     };
     let command = get(["command", "Command"]).map(words).unwrap_or_default();
     let mut all = Vec::new();
@@ -202,12 +215,14 @@ fn of_map(
     {
         all.extend(of_zipfleet(rest));
     }
+    let grace_s = get(["stop_grace_period", "StopTimeout"]).map(|it| parse_seconds(&text(it)));
     let place = path.display().to_string();
     all.into_iter()
         .map(|words| Written {
             place: place.clone(),
             words,
             is_prose: false,
+            grace_s,
             environment: environment.clone(),
         })
         .collect()
