@@ -25,7 +25,7 @@ fi
 ZIPFLEET=$(realpath "$ZIPFLEET")
 nodes=${NODES:-3}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/zipfleet-local.XXXXXX")
-supervisors=()
+declare -A supervisors=()
 
 # Runs `run_NAME NAME` again for as long as it fails; writes down the id of its process.
 supervise() {
@@ -47,7 +47,7 @@ supervise() {
 
 start() {
   supervise "$1" &
-  supervisors+=("$!")
+  supervisors[$1]=$!
 }
 
 # Each replaces its shell by the program, so that what is signalled is the program.
@@ -87,16 +87,16 @@ told() {
 stop() {
   trap '' INT TERM HUP
   [ -z "${command:-}" ] || kill -TERM "$command" 2>/dev/null || true
-  # The coordinator first: it removes what its jobs have uploaded, and the S3 last.
-  local at
-  for ((at = ${#supervisors[@]} - 1; at >= 0; at--)); do order+=("${supervisors[at]}"); done
-  for supervisor in "${order[@]}"; do
-    kill -TERM "$supervisor" 2>/dev/null || true
-    wait "$supervisor" 2>/dev/null || true
+  # The coordinator first, which ends its jobs, so that nodes have nothing to finish; the S3 last, of which it removes
+  # what they have uploaded.
+  local name
+  for name in coordinator $(seq -f 'node-%g' "$nodes") s3; do
+    [ -n "${supervisors[$name]:-}" ] || continue
+    kill -TERM "${supervisors[$name]}" 2>/dev/null || true
+    wait "${supervisors[$name]}" 2>/dev/null || true
   done
   rm -rf "$dir"
 }
-order=()
 trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP

@@ -70,7 +70,7 @@ destroy() {
     # One that was not made need not be removed.
     aws secretsmanager delete-secret --secret-id "$stack-$name" --force-delete-without-recovery >/dev/null 2>&1 || true
   done
-  aws s3 rb --force "s3://$bucket" >/dev/null || left=1
+  [ -z "$has_bucket" ] || aws s3 rb --force "s3://$bucket" >/dev/null || left=1
   rm -rf "$dir"
   if [ "$left" -ne 0 ]; then
     echo "something is left: look for the stack $stack, its state bucket and s3://$bucket" >&2
@@ -84,6 +84,7 @@ on_aws() {
   account=$(aws sts get-caller-identity --query Account --output text)
   stack=zipfleet-smoke-$(date -u +%m%d%H%M%S)
   bucket=$stack-$account
+  has_bucket=
   dir=$(umask 077 && mktemp -d)
   trap destroy EXIT
   trap 'exit 130' INT
@@ -105,6 +106,7 @@ on_aws() {
 
   say "the known set, in s3://$bucket/in/"
   aws s3 mb "s3://$bucket"
+  has_bucket=1
   aws s3 cp --recursive --quiet "$root/docs" "s3://$bucket/in/"
 
   say "the stack $stack"

@@ -15,8 +15,11 @@ use simulations_s3::{Client, Rope};
 
 use crate::support::{Ended, Running, World, until};
 
-/// What all content is throttled to, in bytes a second: an archive of 60 MB takes seconds.
-const PACE: u64 = 24_000_000;
+/// What all content is throttled to, in bytes a second, until what is to happen during a job has happened: each byte
+/// counts twice, so [`OBJECTS`] objects would take a minute.
+const PACE: u64 = 5_000_000;
+/// Objects of 2 MB.
+const OBJECTS: u64 = 75;
 
 fn deploy(script: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(script)
@@ -80,6 +83,21 @@ impl Local {
         serde_json::from_str(&ended.stdout).expect("JSON")
     }
 
+    /// Submits a job that does not end before [`Local::unthrottle`]; gives its id once all nodes are at work.
+    fn begin(&self, archive: &str) -> String {
+        self.world.twin.throttle(Client::Key("zipfleet".to_owned()), PACE);
+        let job = self.json(&["submit", "--part-size", "5MiB", "s3://photos/p/", archive]);
+        until("all nodes are at work", || {
+            let nodes = self.json(&["nodes"]);
+            nodes.as_array().expect("a list").iter().all(|node| node["attempts"].as_u64() > Some(0))
+        });
+        job["id"].as_str().expect("a text").to_owned()
+    }
+
+    fn unthrottle(&self) {
+        self.world.twin.unthrottle(&Client::Key("zipfleet".to_owned()));
+    }
+
     /// The id of a process that is there.
     fn pid(&self, name: &str) -> Option<String> {
         fs::read_to_string(self.dir.join(format!("{name}.pid"))).ok().map(|pid| pid.trim().to_owned())
@@ -114,38 +132,31 @@ fn is_there(pid: &str) -> bool {
 #[test]
 fn nodes_are_replaced_during_a_job_and_nothing_is_left_of_the_cluster() {
     let mut local = Local::new();
-    for number in 0..30 {
-        local.world.twin.put("photos", &format!("p/{number:02}"), Rope::synthetic(number, 2_000_000));
+    for number in 0..OBJECTS {
+        local.world.twin.put("photos", &format!("p/{number:03}"), Rope::synthetic(number, 2_000_000));
     }
-    local.world.twin.throttle(Client::Key("zipfleet".to_owned()), PACE);
-    let small = ["submit", "--part-size", "5MiB"];
-    let job = local.json(&[&small[..], &["s3://photos/p/", "s3://out/p.zip"]].concat());
-    let job = job["id"].as_str().expect("a text");
-    until("it is under way", || local.json(&["status", job])["progress"]["parts_done"].as_u64() > Some(0));
-
+    let job = local.begin("s3://out/p.zip");
     let killed = local.signal("node-1", "KILL");
     let left = local.signal("node-2", "TERM");
+    assert!(local.json(&["status", &job])["outcome"].is_null(), "all that happened during the job");
+    local.unthrottle();
     until("the one that died was started again", || local.pid("node-1").is_some_and(|pid| pid != killed));
     until("the one that was told to leave has left", || !is_there(&left));
     until("the others go on", || local.active() == ["node.1", "node.3"]);
-    assert!(local.json(&["status", job])["outcome"].is_null(), "all that happened during the job");
-    local.world.twin.unthrottle(&Client::Key("zipfleet".to_owned()));
-    local.zipfleet(&["watch", job]).succeeded();
+    local.zipfleet(&["watch", &job]).succeeded();
     local.world.archive_is_right("out", "p.zip", &local.world.entries("photos", "p/"));
     local.zipfleet(&["verify", "s3://out/p.zip", "--against", "s3://photos/p/"]).succeeded();
     assert_eq!(local.pid("node-2"), None, "whoever leaves in order is not started again");
 
     // What is stopped in the middle of a job leaves nothing either.
-    local.world.twin.throttle(Client::Key("zipfleet".to_owned()), PACE);
-    let job = local.json(&[&small[..], &["s3://photos/p/", "s3://out/q.zip"]].concat());
-    let job = job["id"].as_str().expect("a text");
-    until("it is under way", || local.json(&["status", job])["progress"]["parts_done"].as_u64() > Some(0));
+    local.begin("s3://out/q.zip");
     let pids: Vec<String> =
         ["coordinator", "node-1", "node-3"].iter().filter_map(|name| local.pid(name)).collect();
     assert_eq!(pids.len(), 3);
     let door = local.environment["ZIPFLEET_CLUSTER"].trim_start_matches("https://").to_owned();
     let script = local.script.take().expect("it runs");
     script.signal("INT");
+    local.unthrottle();
     assert_eq!(script.wait().code, 130);
     assert!(!pids.iter().any(|pid| is_there(pid)), "processes are left of {pids:?}");
     assert!(TcpStream::connect(&door).is_err(), "somebody listens at {door}");
