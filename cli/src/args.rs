@@ -24,10 +24,11 @@ use simulations_s3::{Denial, Fault, ModelEntry, ThrottleEntry};
 pub(crate) use api::{ApiArgs, NewTokenArgs, TokensCommand};
 pub(crate) use certs::{CertRole, CertsCommand, InitArgs, IssueArgs};
 pub(crate) use cluster::{
-    BatchArgs, ClusterArgs, DrainArgs, JobsArgs, NodesArgs, OneJobArgs, ReportArgs, StatusArgs, SubmitArgs,
+    BatchArgs, ClusterArgs, DrainArgs, HealthArgs, JobsArgs, NodesArgs, OneJobArgs, ReportArgs, StatusArgs,
+    SubmitArgs,
 };
 pub(crate) use help::{CompletionsArgs, ManArgs};
-pub(crate) use roles::{ConfigArgs, CoordinatorArgs, NodeArgs, REQUIRED};
+pub(crate) use roles::{ConfigArgs, CoordinatorArgs, HostPort, NodeArgs, REQUIRED, Start, host_name};
 pub(crate) use simulate::SimulateCommand;
 
 use crate::logging::LogFormat;
@@ -69,9 +70,9 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Simulate(SimulateCommand),
     /// Coordinate a fleet of nodes, until told to stop.
-    Coordinator(CoordinatorArgs),
+    Coordinator(Start<CoordinatorArgs>),
     /// Work for a coordinator, until told to stop.
-    Node(NodeArgs),
+    Node(Start<NodeArgs>),
     /// Show a role's settings and where each came from.
     Config(ConfigArgs),
     /// Make an authority and certificates for a fleet that has none.
@@ -94,6 +95,8 @@ pub(crate) enum Command {
     Explain(OneJobArgs),
     /// End a job and remove what it uploaded.
     Cancel(OneJobArgs),
+    /// Ask whether a cluster takes jobs; the exit code tells it to whoever watches over containers.
+    Health(HealthArgs),
     /// List a cluster's nodes.
     Nodes(NodesArgs),
     /// Have nodes finish or hand back what they have, and leave.
@@ -135,9 +138,12 @@ impl From<ConnectArgs> for proto_s3::Options {
 /// `s3`.
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct S3Args {
-    /// Where to listen; only this machine itself may be given.
+    /// Where to listen; more than this machine itself only with --allow-others.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000")]
     pub(crate) listen: SocketAddr,
+    /// Let others reach it, although everyone knows its keys: for containers among themselves.
+    #[arg(long)]
+    pub(crate) allow_others: bool,
     /// Make an empty bucket (repeatable).
     #[arg(long, value_name = "NAME", default_value = "out")]
     pub(crate) bucket: Vec<String>,

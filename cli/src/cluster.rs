@@ -14,6 +14,7 @@ use proto::limits::{CLUSTER_ANSWER_BYTES_MAX, CLUSTER_ANSWER_MS, PAGE_JOBS_MAX};
 use proto::view::{JobState, JobView, NodeView};
 use reqwest::{Client, Method, RequestBuilder, Response, Url, header};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::args::ClusterArgs;
 pub(crate) use events::Events;
@@ -21,6 +22,13 @@ pub(crate) use trouble::{Trouble, Why};
 
 /// Longest time until an answer begins, and between two pieces of it.
 const ANSWER_LIMIT: Duration = Duration::from_millis(CLUSTER_ANSWER_MS);
+
+/// A cluster that takes jobs.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Health {
+    /// Nodes there are; without any, jobs wait.
+    pub(crate) nodes: usize,
+}
 
 /// A cluster's job API.
 pub(crate) struct Cluster {
@@ -85,6 +93,11 @@ impl Cluster {
         self.json(self.request(Method::GET, &["nodes"])).await
     }
 
+    /// Whether it takes jobs. No token is needed.
+    pub(crate) async fn health(&self) -> Result<Health, Trouble> {
+        self.json(self.client.get(self.url(&["readyz"]))).await
+    }
+
     /// Asks for a node to finish or hand back what it has, and to leave.
     pub(crate) async fn drain(&self, name: &str) -> Result<NodeView, Trouble> {
         self.json(self.request(Method::POST, &["nodes", name, "drain"])).await
@@ -102,12 +115,16 @@ impl Cluster {
     }
 
     fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+        self.client.request(method, self.url(&[&["v1"], path].concat()))
+    }
+
+    fn url(&self, path: &[&str]) -> Url {
         let mut url = self.base.clone();
         let mut segments =
             url.path_segments_mut().expect("only URLs with a host are taken, and those have a path");
-        segments.pop_if_empty().push("v1").extend(path);
+        segments.pop_if_empty().extend(path);
         drop(segments);
-        self.client.request(method, url)
+        url
     }
 
     async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Trouble> {

@@ -9,6 +9,7 @@ mod demo;
 mod drain;
 mod dry_run;
 mod explain;
+mod health;
 mod help;
 mod jobs;
 mod node;
@@ -58,6 +59,7 @@ pub(crate) async fn run(command: Command, voice: Voice) -> Result<ExitCode, Fail
         Command::Report(args) => report::run(args, voice).await,
         Command::Explain(args) => explain::run(args, voice).await,
         Command::Cancel(args) => cancel::run(args, voice).await,
+        Command::Health(args) => health::run(args, voice).await,
         Command::Nodes(args) => nodes::run(args, voice).await,
         Command::Drain(args) => drain::run(args, voice).await,
         Command::Completions(args) => Ok(help::completions(&args, voice)),

@@ -61,7 +61,7 @@ fn identity(command: &Command) -> (&'static str, String) {
     let host = gethostname::gethostname().to_string_lossy().into_owned();
     match command {
         Command::Coordinator(_) => ("zipfleet-coordinator", host),
-        Command::Node(args) => ("zipfleet-node", args.name.clone()),
+        Command::Node(start) => ("zipfleet-node", start.settings.name.clone()),
         _ => ("zipfleet", host),
     }
 }

@@ -7,6 +7,7 @@ mod cluster;
 mod commands;
 mod exit_code;
 mod failures;
+mod here;
 mod local;
 mod logging;
 mod network;
@@ -35,7 +36,9 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return output::fatal(&format!("cannot start: {error}")),
     };
-    let voice = output::Voice::new(args.json, args.quiet);
+    // Whoever reads the log of a role in JSON can make nothing of other lines.
+    let logs = args.command.is_role() && args.log_format == logging::LogFormat::Json;
+    let voice = output::Voice::new(args.json, args.quiet, logs);
     let ended = runtime.block_on(commands::run(args.command, voice));
     // What is still running belongs to a job that has ended; nobody waits for it.
     runtime.shutdown_background();

@@ -18,11 +18,14 @@ use crate::exit_code;
 pub(crate) struct Voice {
     json: bool,
     quiet: bool,
+    logs: bool,
 }
 
 impl Voice {
-    pub(crate) fn new(json: bool, quiet: bool) -> Self {
-        Self { json, quiet }
+    /// One that tells results in JSON if `json`, is silent but for errors if `quiet`, and has its talk and errors
+    /// logged, rather than printed, if `logs`.
+    pub(crate) fn new(json: bool, quiet: bool, logs: bool) -> Self {
+        Self { json, quiet, logs }
     }
 
     /// Whether progress may be drawn over and over on a terminal.
@@ -42,8 +45,10 @@ impl Voice {
 
     /// A line of talk.
     pub(crate) fn say(self, line: &str) {
-        if self.speaks() {
-            talk(line);
+        match (self.speaks(), self.logs) {
+            (true, true) => tracing::info!("{line}"),
+            (true, false) => talk(line),
+            _ => {}
         }
     }
 
@@ -80,7 +85,11 @@ impl Voice {
 
     /// A failure with an exit code that its kind does not tell.
     pub(crate) fn failure_with(self, failure: &Failure, code: u8) -> ExitCode {
-        talk(&format!("zipfleet: {failure}"));
+        if self.logs {
+            tracing::error!(kind = ?failure.kind, exit_code = code, "{failure}");
+        } else {
+            talk(&format!("zipfleet: {failure}"));
+        }
         if self.json {
             print_error(failure.kind, &failure.message, code);
         }

@@ -12,11 +12,14 @@ use clap::{Arg, ArgMatches, Args as _, Command, CommandFactory, Error, FromArgMa
 use serde::Serialize;
 
 use crate::args::{self, Args, CoordinatorArgs, NodeArgs, REQUIRED};
+use crate::here;
 
 /// The roles that have settings.
 const ROLES: [&str; 2] = ["coordinator", "node"];
 /// The flag that names the file, and cannot itself stand in it.
 const CONFIG: &str = "config";
+/// The flag that only checks settings, and is none.
+const CHECK: &str = "check-config";
 
 /// One setting, as `zipfleet config` shows it.
 #[derive(Clone, Debug, Serialize)]
@@ -42,25 +45,37 @@ pub(crate) fn read(arguments: impl Iterator<Item = OsString>) -> Result<Args, Er
     let arguments: Vec<OsString> = arguments.collect();
     let command = for_roles(Args::command(), &|_, role| {
         role.mut_args(|arg| {
-            let variable = variable(name(&arg));
-            arg.env(variable)
+            let variable = (name(&arg) != CHECK).then(|| variable(name(&arg)));
+            variable.into_iter().fold(arg, Arg::env)
         })
     });
     let mut matches = command.clone().try_get_matches_from(&arguments)?;
-    let mut file = None;
-    if let Some((role, given)) = role(&matches)
-        && let Some(path) = given.get_one::<PathBuf>(CONFIG)
-    {
-        let path = path.clone();
-        let values = read_file(&path, role).map_err(|why| refusal(&format!("{}: {why}", path.display())))?;
-        matches = with_defaults(command, role, &values).try_get_matches_from(&arguments)?;
-        file = Some((path, values));
+    let Some((role, given)) = role(&matches) else { return Args::from_arg_matches(&matches) };
+    let mut sources = Vec::new();
+    if let Some(path) = given.get_one::<PathBuf>(CONFIG) {
+        let values = read_file(path, role).map_err(|why| refusal(&format!("{}: {why}", path.display())))?;
+        sources.push((format!("file {}", path.display()), values));
     }
+    if role == "node" {
+        let known = with_defaults(command.clone(), role, &sources).try_get_matches_from(&arguments)?;
+        sources.insert(0, ("this machine".to_owned(), of_this_machine(&known, &sources)));
+    }
+    matches = with_defaults(command, role, &sources).try_get_matches_from(&arguments)?;
     let mut args = Args::from_arg_matches(&matches)?;
-    if let (args::Command::Config(config), Some((role, given))) = (&mut args.command, role(&matches)) {
-        config.settings = settings(role, given, file.as_ref());
+    if let (args::Command::Config(config), Some((role, given))) = (&mut args.command, self::role(&matches)) {
+        config.settings = settings(role, given, &sources);
     }
     Ok(args)
+}
+
+/// What this machine has to say about settings of a node that were given nowhere.
+fn of_this_machine(matches: &ArgMatches, sources: &[Source]) -> BTreeMap<String, String> {
+    let Some((_, given)) = role(matches) else { return BTreeMap::new() };
+    let is_open = |setting: &str| {
+        let is_default = given.value_source(&id(setting)) == Some(ValueSource::DefaultValue);
+        is_default && !sources.iter().any(|(_, values)| values.contains_key(setting))
+    };
+    here::defaults(is_open, given.get_one::<PathBuf>(&id("tls-cert")).map(PathBuf::as_path))
 }
 
 fn refusal(message: &str) -> Error {
@@ -85,9 +100,13 @@ fn for_roles(command: Command, change: &dyn Fn(&'static str, Command) -> Command
     })
 }
 
-fn with_defaults(command: Command, role: &'static str, values: &BTreeMap<String, String>) -> Command {
+/// Where settings come from that are neither flags nor in the environment, as a person is told, and those settings. What
+/// comes later counts before what comes earlier.
+type Source = (String, BTreeMap<String, String>);
+
+fn with_defaults(command: Command, role: &'static str, sources: &[Source]) -> Command {
     for_roles(command, &|changed, command| {
-        let of_role = values.iter().filter(|_| changed == role);
+        let of_role = sources.iter().flat_map(|(_, values)| values).filter(|_| changed == role);
         of_role.fold(command, |command, (key, value)| {
             command.mut_arg(id(key), |arg| arg.default_value(value.clone()))
         })
@@ -170,23 +189,18 @@ fn id(name: &str) -> String {
 }
 
 /// Each setting of `role`, as `given`.
-fn settings(
-    role: &'static str,
-    given: &ArgMatches,
-    file: Option<&(PathBuf, BTreeMap<String, String>)>,
-) -> Vec<Setting> {
+fn settings(role: &'static str, given: &ArgMatches, sources: &[Source]) -> Vec<Setting> {
     let command = command(role);
     let settings = command.get_arguments().filter(|arg| name(arg) != CONFIG).map(|arg| {
         let setting = name(arg).to_owned();
         let id = arg.get_id().as_str();
         let value = given.get_raw(id).and_then(|mut values| values.next());
-        let from = match (given.value_source(id), file) {
+        let source = sources.iter().rev().find(|(_, values)| values.contains_key(&setting));
+        let from = match (given.value_source(id), source) {
             (Some(ValueSource::CommandLine), _) => format!("flag --{setting}"),
             (Some(ValueSource::EnvVariable), _) => format!("environment {}", variable(&setting)),
-            (Some(_), Some((path, values))) if values.contains_key(&setting) => {
-                format!("file {}", path.display())
-            }
-            (Some(_), _) => "default".to_owned(),
+            (Some(_), Some((source, _))) => source.clone(),
+            (Some(_), None) => "default".to_owned(),
             (None, _) if REQUIRED.contains(&id) => "missing".to_owned(),
             (None, _) => "not set".to_owned(),
         };

@@ -10,6 +10,7 @@ pub mod answers;
 pub mod assembler;
 pub mod composer;
 pub mod concurrency;
+pub mod farewell;
 pub mod pace;
 pub mod pool;
 pub mod redial;

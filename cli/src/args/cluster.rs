@@ -154,6 +154,13 @@ pub(crate) struct NodesArgs {
     pub(crate) cluster: ClusterArgs,
 }
 
+/// `health`.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct HealthArgs {
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+}
+
 /// `drain`.
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct DrainArgs {

@@ -51,6 +51,19 @@ impl Role {
     }
 }
 
+/// A role that is to run.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Start<T: ClapArgs> {
+    /// What to run with.
+    #[command(flatten)]
+    pub(crate) settings: T,
+    /// Read all settings and the files they name, say what would be done with them, and stop there: S3 is not asked and
+    /// no port opened.
+    // No setting: only whoever starts the role can mean it.
+    #[arg(long)]
+    pub(crate) check_config: bool,
+}
+
 /// `coordinator`.
 #[derive(Clone, Debug, ClapArgs)]
 #[command(override_usage = "zipfleet coordinator [--config FILE] --state s3://BUCKET/PREFIX/ [OPTIONS]")]
@@ -108,7 +121,8 @@ pub(crate) struct NodeArgs {
     /// The coordinator to work for (required).
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) coordinator: Option<HostPort>,
-    /// Its name, unlike that of any other node, and the one in its certificate.
+    /// Its name, unlike that of any other node [otherwise: the id of the ECS task or EC2 instance, or the host's name,
+    /// below the name in its certificate].
     #[arg(long, value_name = "NAME", default_value = host_name(), value_parser = parse_node_name)]
     pub(crate) name: String,
     /// Connections to S3 to keep open while there is nothing to do.
@@ -256,7 +270,7 @@ fn keep_warm(text: &str) -> Result<usize, String> {
 }
 
 /// The machine's name, with what no node's name may have replaced.
-fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let name = gethostname::gethostname().to_string_lossy().to_ascii_lowercase();
     let name = name.replace(|c: char| !(c.is_ascii_alphanumeric() || c == '.'), "-");
     let name = name.trim_matches(['-', '.']);

@@ -10,12 +10,13 @@ use proto::failure::{Failure, FailureKind};
 use proto_session::{ServerTls, read_secret};
 
 use super::{connect, load_tls};
-use crate::args::{ApiArgs, CertRole, CoordinatorArgs};
+use crate::args::{ApiArgs, CertRole, CoordinatorArgs, Start};
 use crate::failures::{internal, usage};
 use crate::output::{Voice, count};
 use crate::signals::Signals;
 
-pub(super) async fn run(args: CoordinatorArgs, voice: Voice) -> Result<ExitCode, Failure> {
+pub(super) async fn run(start: Start<CoordinatorArgs>, voice: Voice) -> Result<ExitCode, Failure> {
+    let args = start.settings;
     let (state, tls) = args.check().map_err(usage)?;
     let scheme = if args.api.check().map_err(usage)?.is_some() { "https" } else { "http" };
     let options = ServeOptions {
@@ -33,6 +34,9 @@ pub(super) async fn run(args: CoordinatorArgs, voice: Voice) -> Result<ExitCode,
         stop_within: args.stop_timeout,
         emf: args.emf,
     };
+    if start.check_config {
+        return Ok(checked(&options, scheme, voice));
+    }
     let mut signals = Signals::listen().map_err(internal)?;
     let s3 = connect(&args.connect.into()).await?;
     let stop = async move {
@@ -69,6 +73,24 @@ fn callback_key(path: &Path) -> Result<Arc<[u8]>, Failure> {
         return Err(usage(format!("{} is empty: a key signs callbacks", path.display())));
     }
     Ok(key.into())
+}
+
+/// Says what the coordinator would do.
+fn checked(options: &ServeOptions, scheme: &str, voice: Voice) -> ExitCode {
+    let ServeOptions { listen, tls, api, state, stop_within, .. } = options;
+    let with = if tls.is_some() { "certificates" } else { "no encryption" };
+    let whose = if api.tokens.is_some() { "whoever has a token" } else { "everybody on this machine" };
+    let (url, state) =
+        (format!("{scheme}://{}", api.listen), format!("s3://{}/{}", state.bucket, state.prefix));
+    let text = format!(
+        "in order, and nothing was started: nodes would dial {listen} with {with}, jobs be taken at {url} from {whose}, records be kept below {state}, and jobs be cancelled within {stop_within:?} when it is told to stop"
+    );
+    let value = serde_json::json!({
+        "nodes": listen, "tls": tls.is_some(), "api": url, "tokens": api.tokens.is_some(),
+        "state": state, "stop_timeout_ms": stop_within.as_millis(),
+    });
+    voice.result(&text, &value);
+    ExitCode::SUCCESS
 }
 
 fn say_ready(ready: &Ready, scheme: &str, voice: Voice) {

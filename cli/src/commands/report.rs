@@ -122,7 +122,7 @@ struct Printed;
 
 impl<'de> Deserialize<'de> for Printed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let voice = Voice::new(false, false);
+        let voice = Voice::new(false, false, false);
         let mut is_read = true;
         deserializer.deserialize_seq(Each(|ReportEntry { name, bucket, key, size, crc32, etag }| {
             let [name, bucket, key, crc32, etag] =

@@ -18,9 +18,9 @@ const KEY: (&str, &str) = ("zipfleet", "zipfleet-secret");
 const EXPIRED_KEY: (&str, &str) = ("expired", "expired-secret");
 
 pub(crate) async fn run(args: S3Args, voice: Voice) -> Result<ExitCode, Failure> {
-    if !args.listen.ip().is_loopback() {
+    if !args.listen.ip().is_loopback() && !args.allow_others {
         let message = format!(
-            "{} is open to others, and this S3 has keys that everyone knows: listen on 127.0.0.1",
+            "{} is open to others, and this S3 has keys that everyone knows: listen on 127.0.0.1, or --allow-others",
             args.listen
         );
         return Err(usage(message));

@@ -376,3 +376,10 @@ fn flags_that_cannot_be_read_are_told_to_programs_too() {
     let said: serde_json::Value = serde_json::from_str(&ended.stdout).expect("one JSON object");
     assert_eq!(said["error"]["exit_code"], 2);
 }
+
+/// Its keys stand in the documentation.
+#[test]
+fn an_s3_that_everyone_knows_the_keys_of_is_not_opened_to_others() {
+    let ended = World::new().zipfleet(&["s3", "--listen", "0.0.0.0:0"]);
+    ended.failed(2, &["0.0.0.0:0", "127.0.0.1", "--allow-others"]);
+}

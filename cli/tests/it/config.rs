@@ -160,3 +160,56 @@ fn settings_that_would_open_the_fleet_to_others_are_refused() {
     case.run(&["node", "--coordinator", "elsewhere"], &[]).failed(2, &["HOST:PORT"]);
     case.run(&["node", "--coordinator", "localhost:1", "--memory", "1MiB"], &[]).failed(2, &["--memory"]);
 }
+
+#[test]
+fn a_role_checks_its_settings_without_starting() {
+    let case = Case::new();
+    let zipfleet = |args: &[&str]| case.world.zipfleet(args);
+    zipfleet(&["certs", "init", "--dir", "certs"]).succeeded();
+    for role in ROLES {
+        zipfleet(&["certs", "issue", "--dir", "certs", "--name", role, "--role", role]).succeeded();
+    }
+    let tls = |name: &str| {
+        let [cert, key] = ["pem", "key"].map(|ending| format!("certs/{name}.{ending}"));
+        ["--tls-ca", "certs/ca.pem", "--tls-cert", &cert, "--tls-key", &key].map(ToOwned::to_owned)
+    };
+    let check = |args: &[&str], tls: &[String]| {
+        let tls: Vec<&str> = tls.iter().map(String::as_str).collect();
+        zipfleet(&[args, &tls, &["--check-config"]].concat())
+    };
+    // Somebody listens there, and nobody answers elsewhere: neither is noticed.
+    let taken = case.world.endpoint.trim_start_matches("http://");
+    let coordinator = ["coordinator", "--state", "s3://nowhere/s/", "--listen", taken];
+    let ended = check(&coordinator, &tls("coordinator"));
+    ended.succeeded();
+    for words in ["nothing was started", taken, "certificates", "http://127.0.0.1:7401", "s3://nowhere/s/"] {
+        assert!(ended.stdout.contains(words), "{ended:#?}");
+    }
+    let node = ["--json", "node", "--coordinator", "elsewhere:1", "--name", "node.7", "--memory", "1GiB"];
+    let ended = check(&node, &tls("node"));
+    ended.succeeded();
+    let said: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let expected = serde_json::json!({
+        "name": "node.7", "coordinator": "elsewhere:1", "tls": true, "memory_bytes": 1 << 30,
+        "concurrency": 32, "keep_warm": 0, "stop_timeout_ms": 25_000,
+    });
+    assert_eq!(said, expected);
+    assert!(case.world.twin.requests().is_empty(), "S3 is not asked");
+
+    check(&["node", "--coordinator", "elsewhere:1", "--name", "red"], &tls("node"))
+        .failed(2, &["red", "node.ANYTHING"]);
+    check(&["node", "--coordinator", "elsewhere:1"], &tls("coordinator"))
+        .failed(2, &["certs/coordinator.pem", "role"]);
+    check(&["node", "--coordinator", "elsewhere:1"], &tls("other"))
+        .failed(2, &["certs/other.pem", "No such file"]);
+    check(&["node"], &[]).failed(2, &["--coordinator is missing"]);
+    check(&[&coordinator[..], &["--tokens", "t.toml"]].concat(), &[]).failed(2, &["t.toml", "No such file"]);
+    std::fs::write(case.world.file("t.toml"), "[[token]]\nname = 3\n").expect("there is room");
+    check(&[&coordinator[..], &["--tokens", "t.toml"]].concat(), &[]).failed(2, &["t.toml"]);
+    check(&[&coordinator[..], &["--callback-key-file", "no"]].concat(), &[]).failed(2, &["no: No such file"]);
+
+    // It is a question, not a setting.
+    case.file_is_refused(&case.file("[node]\ncheck-config = true\n"), &["no such setting"]);
+    let shown = case.run(&["config", "node", "--json"], &[("ZIPFLEET_CHECK_CONFIG", "true")]);
+    assert!(!shown.stdout.contains("check-config"), "{shown:#?}");
+}

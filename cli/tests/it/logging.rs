@@ -3,7 +3,7 @@
 use serde_json::Value;
 use simulations_s3::Rope;
 
-use crate::support::World;
+use crate::support::{World, until};
 
 fn world() -> World {
     let world = World::new();
@@ -53,4 +53,35 @@ fn a_collector_that_cannot_be_reached_is_told_of_once_and_holds_up_nothing() {
     let said = run("grpc");
     assert!(said.contains("spoken as http/protobuf alone, not as grpc"), "{said}");
     world.archive_is_right("out", "a.zip", &world.entries("src", "in/"));
+}
+
+#[test]
+fn a_role_whose_log_is_in_json_says_nothing_else() {
+    let world = World::new();
+    let role = |args: &[&str]| world.spawn(&[&["--json", "--log-format", "json"], args].concat());
+    let coordinator =
+        role(&["coordinator", "--state", "s3://out/s/", "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0"]);
+    until("it is ready", || coordinator.stdout().ends_with('\n'));
+    let door: Value = serde_json::from_str(&coordinator.stdout()).expect("JSON");
+    let door = door["nodes"].as_str().expect("an address").to_owned();
+    let refused =
+        role(&["coordinator", "--state", "s3://out/s/", "--listen", &door, "--api", "127.0.0.1:0"]).wait();
+    assert_eq!(refused.code, 2);
+    let node = role(&["node", "--coordinator", &door, "--name", "n1"]);
+    until("it has joined", || node.stderr().contains("joined"));
+    node.signal("TERM");
+    let node = node.wait();
+    node.succeeded();
+    coordinator.signal("TERM");
+    let coordinator = coordinator.wait();
+    coordinator.succeeded();
+    for (ended, words) in
+        [(refused, door.as_str()), (node, "nothing is unfinished"), (coordinator, "stopping")]
+    {
+        let lines = ended.stderr.lines().map(|line| serde_json::from_str::<Value>(line).expect("an object"));
+        assert!(
+            lines.into_iter().any(|line| line["message"].as_str().is_some_and(|it| it.contains(words))),
+            "{ended:#?}"
+        );
+    }
 }

@@ -25,6 +25,7 @@ fn something_else_that_speaks_http() {
         for verb in [
             &["jobs"][..],
             &["nodes"],
+            &["health"],
             &["status", JOB],
             &["explain", JOB],
             &["cancel", JOB],
@@ -123,6 +124,10 @@ fn a_cluster_that_asks_who_calls() {
     run(Some("zf_wrong"), &submit).failed(5, &["ZIPFLEET_TOKEN or --token-file"]);
     run(Some(&token), &["submit", "s3://src/p/", "s3://out/others.zip"]).failed(5, &["s3://out/others.zip"]);
     run(Some(&token), &submit).succeeded();
+    // Whoever watches over containers has no token.
+    let health = run(None, &["--json", "health"]);
+    health.succeeded();
+    assert_eq!(health.stdout.trim(), r#"{"nodes":1}"#);
     // All but the one that is not allowed, one after the other because no more are allowed at a time.
     let line = |destination: &str| {
         format!(r#"{{"sources":["s3://src/p/"],"destination":"s3://out/{destination}"}}"#)

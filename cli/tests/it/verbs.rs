@@ -65,10 +65,13 @@ fn who_stops_watching_stops_nothing() {
 fn roles_end_well_when_told_to() {
     let cluster = Cluster::new();
     cluster.endless();
-    let Cluster { world, coordinator, node, .. } = cluster;
+    let Cluster { world, api, coordinator, node, .. } = cluster;
+    let health = ["health", "--cluster", &api];
+    world.zipfleet(&health).succeeded();
     coordinator.signal("TERM");
     coordinator.wait().succeeded();
     world.nothing_left("out", "endless.zip");
+    world.zipfleet(&health).failed(9, &[&api, "cannot be reached"]);
     node.signal("TERM");
     node.wait().succeeded();
 }

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use node::answers::report_bytes;
+use node::farewell::Farewell;
 use node::redial::Redial;
 use proto::limits::{LEAVE_WITHIN_MS, SESSION_QUEUE_MESSAGES};
 use proto::link::{Link, RESEND_MS};
@@ -121,9 +122,38 @@ struct Held {
     /// When the coordinator was last heard.
     heard: Instant,
     silence: Duration,
+    /// What came after the node had begun to leave. It may have ended before that came.
+    farewell: Farewell,
 }
 
 impl Held {
+    /// Hands the node an order.
+    fn order(&mut self, order: Order, is_leaving: bool) {
+        if let (true, Order::Grant(batch)) = (is_leaving, &order) {
+            self.farewell.granted(batch);
+        }
+        self.node.order(order);
+    }
+
+    /// Takes in a report of the node's; `None` when it has ended.
+    fn report(&mut self, report: Option<Report>) {
+        let Some(report) = report else {
+            self.is_over = true;
+            return;
+        };
+        self.farewell.reported(&report);
+        let bytes = report_bytes(&report);
+        self.link.push(report, bytes);
+    }
+
+    /// Answers what a node that has ended can answer no more.
+    fn hand_back(&mut self) {
+        if let Some(report) = self.farewell.hand_back() {
+            let bytes = report_bytes(&report);
+            self.link.push(report, bytes);
+        }
+    }
+
     /// When the coordinator has surely given up on this node.
     fn lost_at(&self) -> Instant {
         self.heard + self.silence
@@ -192,7 +222,8 @@ impl<F: Future<Output = Instant>> Run<F> {
             node.drain(deadline);
         }
         let (link, heard) = (Link::default(), Instant::now());
-        self.held = Some(Held { session, node, reports, is_over: false, link, heard, silence });
+        let farewell = Farewell::default();
+        self.held = Some(Held { session, node, reports, is_over: false, link, heard, silence, farewell });
         tracing::info!(node = self.config.name, "joined the coordinator");
         Ok(true)
     }
@@ -214,6 +245,10 @@ impl<F: Future<Output = Instant>> Run<F> {
                 self.held = None;
                 return None;
             }
+            if held.is_over {
+                held.hand_back();
+            }
+            // What acknowledges the last report comes after all that was granted before the coordinator had it.
             if held.is_over && held.link.unacknowledged() == 0 {
                 let goodbye = timeout(GRACE, connection.outgoing.send(FromNode::Goodbye)).await;
                 return matches!(goodbye, Ok(Ok(()))).then_some(Ok(()));
@@ -226,7 +261,7 @@ impl<F: Future<Output = Instant>> Run<F> {
                     let mut is_dismissed = false;
                     for order in held.link.accept(frame, now_ms) {
                         is_dismissed |= order == Order::Drain;
-                        held.node.order(order);
+                        held.order(order, deadline.is_some());
                     }
                     if is_dismissed && deadline.is_none() {
                         self.drain(Instant::now() + Duration::from_millis(LEAVE_WITHIN_MS));
@@ -234,13 +269,7 @@ impl<F: Future<Output = Instant>> Run<F> {
                     may_have_news = true;
                 }
                 report = held.reports.recv(), if !held.is_over && has_room => {
-                    match report {
-                        Some(report) => {
-                            let bytes = report_bytes(&report);
-                            held.link.push(report, bytes);
-                        }
-                        None => held.is_over = true,
-                    }
+                    held.report(report);
                     may_have_news = true;
                 }
                 // A frame is made only when it can go.
@@ -271,16 +300,20 @@ async fn until(when: Option<Instant>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proto::batch::{Assignment, AttemptId, Batch, Upload};
+    use proto::job::JobId;
+    use proto::location::Location;
+    use proto::plan::{PartNumber, PartWork};
     use proto_s3::Options;
-    use proto_session::{Caps, Listener};
+    use proto_session::{Arrival, Caps, Listener};
     use std::net::SocketAddr;
 
-    #[tokio::test]
-    async fn a_node_that_fails_is_not_gone_on_with() {
+    /// A node that leaves when `leave` says so, and where a coordinator waits for it.
+    async fn joining<F: Future<Output = Instant>>(leave: F) -> (Run<F>, Dialer, mpsc::Receiver<Arrival>) {
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let listener = Listener::bind(anywhere, None, false, Caps::default()).unwrap();
         let dialer = Dialer::new(listener.local_addr().unwrap().to_string(), None);
-        let (sender, mut arrivals) = mpsc::channel(1);
+        let (sender, arrivals) = mpsc::channel(1);
         tokio::spawn(async move { listener.serve(sender, std::future::pending()).await });
         let options = Options { endpoint_url: Some("http://127.0.0.1:9".into()), ..Options::default() };
         let config = NodeConfig {
@@ -290,21 +323,70 @@ mod tests {
             network_bytes_per_second: 1 << 30,
             keep_warm: 0,
         };
-        let mut run = Run {
+        let run = Run {
             config,
             s3: S3::connect(&options).await.unwrap(),
-            leave: Box::pin(std::future::pending()),
+            leave: Box::pin(leave),
             deadline: None,
             held: None,
             started: Instant::now(),
         };
-        let welcome = Welcome { session: SessionId(1), heartbeat_ms: 500, silence_ms: 60_000 };
-        let arrival = async { arrivals.recv().await.unwrap().welcome(welcome) };
+        (run, dialer, arrivals)
+    }
+
+    const WELCOME: Welcome = Welcome { session: SessionId(1), heartbeat_ms: 500, silence_ms: 60_000 };
+
+    #[tokio::test]
+    async fn a_node_that_fails_is_not_gone_on_with() {
+        let (mut run, dialer, mut arrivals) = joining(std::future::pending()).await;
+        let arrival = async { arrivals.recv().await.unwrap().welcome(WELCOME) };
         let (dialled, _coordinator) = tokio::join!(dial(&dialer, run.hello()), arrival);
         let (welcome, mut connection) = dialled.unwrap();
         assert!(run.welcomed(None, welcome).await.unwrap());
         run.held.as_ref().unwrap().node.fail();
         assert!(run.talk(&mut connection).await.is_none());
         assert_eq!(run.hello().resume, None, "another session begins");
+    }
+
+    /// A node that holds nothing ends at once, but the coordinator may have granted something before it knew.
+    #[tokio::test]
+    async fn what_is_granted_to_a_node_that_has_ended_is_handed_back_before_it_leaves() {
+        let leave = std::future::ready(Instant::now() + Duration::from_secs(60));
+        let (mut run, dialer, mut arrivals) = joining(leave).await;
+        let arrival = async { arrivals.recv().await.unwrap().welcome(WELCOME) };
+        let (dialled, mut coordinator) = tokio::join!(dial(&dialer, run.hello()), arrival);
+        let (welcome, mut connection) = dialled.unwrap();
+        assert!(run.welcomed(None, welcome).await.unwrap());
+
+        let id = AttemptId { job: JobId(1), part: PartNumber(1), attempt: 1 };
+        let work = PartWork { number: id.part, bytes: 0, bodies: Vec::new(), pieces: Vec::new() };
+        let destination = Location { bucket: "out".into(), key: "a.zip".into() };
+        let upload = Upload { destination, upload_id: "u".into() };
+        let batch = Batch { upload, assignments: vec![Assignment { id, work, trace: None }] };
+        let coordinates = async {
+            let (mut link, mut returned) = (Link::default(), Vec::new());
+            link.push(Order::Grant(batch), 100);
+            let mut is_told = false;
+            loop {
+                match coordinator.incoming.next().await {
+                    Some(FromNode::Frame(frame)) => {
+                        for report in link.accept::<Report>(frame, 0) {
+                            is_told |= report.vitals.is_draining;
+                            returned.extend(report.returned.iter().map(|returned| returned.id));
+                        }
+                        // By the time it hears anything, the node has long said that it leaves, and ended.
+                        sleep(Duration::from_millis(50)).await;
+                        if is_told && let Some(frame) = link.frame(u64::MAX / 2) {
+                            coordinator.outgoing.send(ToNode::Frame(frame)).await.unwrap();
+                        }
+                    }
+                    Some(FromNode::Goodbye) => return returned,
+                    other => panic!("neither reports nor a goodbye: {other:?}"),
+                }
+            }
+        };
+        let (over, returned) = tokio::join!(run.talk(&mut connection), coordinates);
+        assert!(matches!(over, Some(Ok(()))));
+        assert_eq!(returned, [id]);
     }
 }

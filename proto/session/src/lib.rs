@@ -28,7 +28,7 @@ pub use greet::Arrival;
 pub use listen::{Caps, Listener};
 pub use secret::read_secret;
 pub use server::{ServerTls, without_stall};
-pub use tls::{Tls, TlsFiles};
+pub use tls::{Identity, Tls, TlsFiles};
 
 /// The gRPC method that a session is: a stream of messages each way.
 const METHOD: &str = "/zipfleet.Session/Exchange";

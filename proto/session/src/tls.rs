@@ -138,9 +138,29 @@ pub(crate) fn check_validity(path: &Path, chain: &[CertificateDer<'_>]) -> Resul
 
 /// The names in a certificate.
 #[derive(Clone, Debug)]
-pub(crate) struct Identity(Vec<String>);
+pub struct Identity(Vec<String>);
 
 impl Identity {
+    /// The DNS names of the certificate in a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds no certificate.
+    pub fn read(path: &Path) -> Result<Self, TlsError> {
+        let chain = certificates(path)?;
+        let unusable = |reason| TlsError::Unusable { path: path.to_owned(), reason };
+        Self::of(chain.first().expect("a chain has a first certificate")).map_err(unusable)
+    }
+
+    /// What a node is to be called that would like to be called `id`: that, or what lies below the certificate's
+    /// first name, if it may not.
+    #[must_use]
+    pub fn name_for(&self, id: &str) -> String {
+        match self.0.first() {
+            Some(first) if self.may_be_called(id).is_err() => format!("{first}.{id}"),
+            _ => id.to_owned(),
+        }
+    }
+
     /// The DNS names of the certificate that was shown.
     pub(crate) fn of(shown: &CertificateDer<'_>) -> Result<Self, String> {
         let (_, certificate) = X509Certificate::from_der(shown).map_err(|error| error.to_string())?;
@@ -155,7 +175,10 @@ impl Identity {
 
     /// Whether a node with this certificate may have that name: one of the certificate's, or one below it, so that
     /// a group of machines can share a certificate.
-    pub(crate) fn may_be_called(&self, name: &str) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// When it may not, with what it may be called.
+    pub fn may_be_called(&self, name: &str) -> Result<(), String> {
         let covers = |own: &String| {
             name.strip_prefix(own.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
