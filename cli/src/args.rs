@@ -4,6 +4,7 @@ mod api;
 mod certs;
 mod cluster;
 mod help;
+mod load;
 mod roles;
 
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ pub(crate) use cluster::{
     BatchArgs, ClusterArgs, DrainArgs, JobsArgs, NodesArgs, OneJobArgs, ReportArgs, StatusArgs, SubmitArgs,
 };
 pub(crate) use help::{CompletionsArgs, ManArgs};
+pub(crate) use load::{ArrivalsArg, LoadArgs};
 pub(crate) use roles::{ConfigArgs, CoordinatorArgs, NodeArgs, REQUIRED};
 
 use crate::logging::LogFormat;
@@ -89,6 +91,8 @@ pub(crate) enum Command {
     Explain(OneJobArgs),
     /// End a job and remove what it uploaded.
     Cancel(OneJobArgs),
+    /// Put a load on a cluster and measure how it bears it, or compare two loads.
+    Load(LoadArgs),
     /// List a cluster's nodes.
     Nodes(NodesArgs),
     /// Have nodes finish or hand back what they have, and leave.

@@ -85,6 +85,13 @@ impl Cluster {
         self.json(self.request(Method::GET, &["nodes"])).await
     }
 
+    /// What its coordinator counts, in the format of Prometheus.
+    pub(crate) async fn metrics(&self) -> Result<String, Trouble> {
+        let body = self.body(self.client.get(self.url(&["metrics"]))).await?;
+        let strange = body.is_strange();
+        String::from_utf8(body.whole().await?).map_err(|_| strange)
+    }
+
     /// Asks for a node to finish or hand back what it has, and to leave.
     pub(crate) async fn drain(&self, name: &str) -> Result<NodeView, Trouble> {
         self.json(self.request(Method::POST, &["nodes", name, "drain"])).await
@@ -102,12 +109,16 @@ impl Cluster {
     }
 
     fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+        self.client.request(method, self.url(&[&["v1"], path].concat()))
+    }
+
+    fn url(&self, path: &[&str]) -> Url {
         let mut url = self.base.clone();
         let mut segments =
             url.path_segments_mut().expect("only URLs with a host are taken, and those have a path");
-        segments.pop_if_empty().push("v1").extend(path);
+        segments.pop_if_empty().extend(path);
         drop(segments);
-        self.client.request(method, url)
+        url
     }
 
     async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Trouble> {

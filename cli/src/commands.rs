@@ -11,6 +11,7 @@ mod dry_run;
 mod explain;
 mod help;
 mod jobs;
+mod load;
 mod node;
 mod nodes;
 mod report;
@@ -56,6 +57,7 @@ pub(crate) async fn run(command: Command, voice: Voice) -> Result<ExitCode, Fail
         Command::Report(args) => report::run(args, voice).await,
         Command::Explain(args) => explain::run(args, voice).await,
         Command::Cancel(args) => cancel::run(args, voice).await,
+        Command::Load(args) => Box::pin(load::run(args, voice)).await,
         Command::Nodes(args) => nodes::run(args, voice).await,
         Command::Drain(args) => drain::run(args, voice).await,
         Command::Completions(args) => Ok(help::completions(&args, voice)),

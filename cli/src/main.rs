@@ -7,6 +7,7 @@ mod cluster;
 mod commands;
 mod exit_code;
 mod failures;
+mod load;
 mod local;
 mod logging;
 mod network;
