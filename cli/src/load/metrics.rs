@@ -9,9 +9,9 @@ pub(crate) struct Sample {
     pub(crate) coordinator_cpu_s: Option<f64>,
     /// Its memory, in bytes.
     pub(crate) coordinator_bytes: Option<f64>,
-    /// Processor time of all nodes since they started, in seconds.
+    /// Processor time of the nodes that are looked at, since they started, in seconds.
     pub(crate) nodes_cpu_s: Option<f64>,
-    /// Memory of all nodes, in bytes.
+    /// Their memory, in bytes.
     pub(crate) nodes_bytes: Option<f64>,
     /// Nodes that take parts.
     pub(crate) nodes: f64,
@@ -32,8 +32,9 @@ impl Sample {
             at_s,
             coordinator_cpu_s: value("zipfleet_cpu_seconds_total", ""),
             coordinator_bytes: value("zipfleet_resident_memory_bytes", ""),
-            nodes_cpu_s: value("zipfleet_nodes_cpu_seconds_total", ""),
-            nodes_bytes: value("zipfleet_nodes_resident_memory_bytes", ""),
+            // Nodes have no metrics of their own.
+            nodes_cpu_s: None,
+            nodes_bytes: None,
             nodes: number("zipfleet_nodes", "state=\"active\""),
             waiting: number("zipfleet_jobs", "stage=\"waiting\""),
             window_share: number("zipfleet_window_used_bytes", "")

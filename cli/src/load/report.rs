@@ -199,12 +199,12 @@ fn charts(run: &Run) -> String {
     let cores = chart(
         "Processors busy",
         Unit::Cores,
-        vec![("coordinator", &|point| point.coordinator_cores), ("all nodes", &|point| point.nodes_cores)],
+        vec![("coordinator", &|point| point.coordinator_cores), ("nodes", &|point| point.nodes_cores)],
     );
     let memory = chart(
         "Memory",
         Unit::Bytes,
-        vec![("coordinator", &|point| point.coordinator_bytes), ("all nodes", &|point| point.nodes_bytes)],
+        vec![("coordinator", &|point| point.coordinator_bytes), ("nodes", &|point| point.nodes_bytes)],
     );
     let window =
         chart("Nodes' memory for parts that is taken", Unit::Share, vec![("", &|point| point.window_share)]);
@@ -252,9 +252,9 @@ fn cluster(run: &Run) -> String {
         let memory = show(Unit::Bytes, |it| it.bytes_max);
         format!("<tr><td>{what}</td><td>{mean}</td><td>{most}</td><td>{memory}</td></tr>")
     };
-    let rows = [row("coordinator", run.coordinator), row("all nodes", run.nodes)].concat();
+    let rows = [row("coordinator", run.coordinator), row("nodes", run.nodes)].concat();
     format!(
-        "<h2>The cluster</h2>\n<div class='wide'><table><tr><th></th><th>processors busy, mean</th><th>most</th><th>memory, most</th></tr>{rows}</table></div>\n<p class='dim'>As the coordinator's metrics tell it, for which an operator's token is needed where there are tokens. A dash: not told.</p>\n"
+        "<h2>The cluster</h2>\n<div class='wide'><table><tr><th></th><th>processors busy, mean</th><th>most</th><th>memory, most</th></tr>{rows}</table></div>\n<p class='dim'>The coordinator by its own metrics, for which an operator's token is needed where there are tokens; of nodes those that were named by --node-pid, together. A dash: not told.</p>\n"
     )
 }
 

@@ -162,7 +162,7 @@ pub(crate) struct Run {
     pub(crate) late_s: Option<Spread>,
     /// What the coordinator took, if it told.
     pub(crate) coordinator: Option<Taken>,
-    /// What all nodes took together, if they told.
+    /// What those nodes took together that were looked at, if any.
     pub(crate) nodes: Option<Taken>,
     /// What came to nothing and why.
     pub(crate) troubles: Vec<Trouble>,

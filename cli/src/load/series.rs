@@ -29,9 +29,9 @@ pub(crate) struct Point {
     pub(crate) coordinator_cores: Option<f64>,
     /// Memory of the coordinator, in bytes.
     pub(crate) coordinator_bytes: Option<f64>,
-    /// Processors that all nodes kept busy.
+    /// Processors that the nodes kept busy that were looked at.
     pub(crate) nodes_cores: Option<f64>,
-    /// Memory of all nodes, in bytes.
+    /// Their memory, in bytes.
     pub(crate) nodes_bytes: Option<f64>,
     /// Nodes that took parts.
     pub(crate) nodes: Option<f64>,

@@ -12,6 +12,7 @@ mod failures;
 mod fleet;
 mod help;
 mod layouts;
+mod loads;
 mod logging;
 mod manifests;
 mod memory;

@@ -11,6 +11,7 @@ use tokio::time::{Instant, interval, sleep_until};
 
 use super::Load;
 use super::job::{Told, make};
+use super::processes;
 use super::show::Display;
 use crate::load::arrivals::Arrival;
 use crate::load::figures::{End, Record};
@@ -182,7 +183,11 @@ impl Sampling {
                 let answer = load.cluster.metrics().await;
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                 match answer {
-                    Ok(text) => kept.0.push(Sample::read(&text, began.elapsed().as_secs_f64())),
+                    Ok(text) => {
+                        let (nodes_cpu_s, nodes_bytes) = processes::taken(&load.node_pids).unzip();
+                        let at_s = began.elapsed().as_secs_f64();
+                        kept.0.push(Sample { nodes_cpu_s, nodes_bytes, ..Sample::read(&text, at_s) });
+                    }
                     // It will not be told later either.
                     Err(trouble) if trouble.failure.kind == FailureKind::Denied => {
                         kept.1 = Some(trouble.failure.message);

@@ -116,7 +116,7 @@ pub(super) fn text(run: &Run) -> String {
         lines.push(table(["TENANT", "ARCHIVES", "SLOWDOWN", "P99"], rows));
         lines.push(format!("fairness between tenants: {}", Unit::Number.show_or_dash(run.fairness)));
     }
-    for (what, taken) in [("coordinator", run.coordinator), ("all nodes", run.nodes)] {
+    for (what, taken) in [("coordinator", run.coordinator), ("nodes", run.nodes)] {
         if let Some(Taken { cores_mean, cores_max, bytes_max }) = taken {
             let [mean, most] = [cores_mean, cores_max].map(|cores| Unit::Cores.show(cores));
             let memory = size(bytes_max as u64);
