@@ -16,7 +16,7 @@ pub(super) fn run(first: &Path, second: &Path, voice: Voice) -> Result<ExitCode,
     let comparison = Comparison::of(&read(first)?, &read(second)?);
     let mut lines: Vec<String> =
         comparison.differs.iter().map(|what| format!("not asked for alike: {what}")).collect();
-    lines.push(table(["", "FIRST", "SECOND", "CHANGE", ""], comparison.rows.iter().map(cells)));
+    lines.push(table(["", "first", "second", "change", ""], comparison.rows.iter().map(cells)));
     let is_worse = comparison.is_worse();
     let value = serde_json::json!({ "comparison": comparison, "is_worse": is_worse });
     voice.result(&lines.join("\n"), &value);

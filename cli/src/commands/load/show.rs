@@ -113,7 +113,7 @@ pub(super) fn text(run: &Run) -> String {
                 Unit::Seconds.show_or_dash(p99_s),
             ]
         });
-        lines.push(table(["TENANT", "ARCHIVES", "SLOWDOWN", "P99"], rows));
+        lines.push(table(["tenant", "archives", "slowdown", "p99"], rows));
         lines.push(format!("fairness between tenants: {}", Unit::Number.show_or_dash(run.fairness)));
     }
     for (what, taken) in [("coordinator", run.coordinator), ("nodes", run.nodes)] {
@@ -174,5 +174,5 @@ fn latencies(all: &Figures) -> String {
             show(|it| it.max),
         ]
     });
-    table(["FROM ARRIVAL TO", "MEAN", "P50", "P90", "P95", "P99", "MOST"], rows)
+    table(["from arrival to", "mean", "p50", "p90", "p95", "p99", "most"], rows)
 }
