@@ -296,8 +296,8 @@ pub const LOAD_POPULATIONS_MAX: usize = 100;
 /// Rounds in which the highest load is looked for: some to find a rate that is too high, and seven that halve what
 /// lies between.
 pub const LOAD_ROUNDS_MAX: usize = 12;
-/// Points of each line in a load's report.
-pub const LOAD_POINTS_MAX: usize = 300;
+/// Points of each line in a load's report: with more of them, each would be of too few jobs to say something.
+pub const LOAD_POINTS_MAX: usize = 100;
 /// Longest file that a load is described in, or was written to, in bytes.
 pub const LOAD_FILE_BYTES_MAX: u64 = 64 << 20;
 /// Entries of an archive that are shown of a report to people.

@@ -208,8 +208,10 @@ fn charts(run: &Run) -> String {
     );
     let window =
         chart("Nodes' memory for parts that is taken", Unit::Share, vec![("", &|point| point.window_share)]);
-    let throttled =
-        chart("503s of S3 a second", Unit::PerSecond, vec![("", &|point| Some(point.throttled? / width))]);
+    // Most runs have none, and a line along the bottom says no more than that.
+    let has_any = run.series.iter().any(|point| point.throttled > Some(0.0));
+    let throttled = |point: &Point| point.throttled.filter(|_| has_any).map(|throttled| throttled / width);
+    let throttled = chart("503s of S3 a second", Unit::PerSecond, vec![("", &throttled)]);
     [rates, took, spread, held, bytes, cores, memory, window, throttled].iter().map(Chart::draw).collect()
 }
 

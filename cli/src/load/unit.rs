@@ -28,6 +28,7 @@ impl Unit {
     /// A figure in this unit, in as few digits as say something.
     pub(crate) fn show(self, value: f64) -> String {
         match self {
+            Self::Seconds if value == 0.0 => "0 s".to_owned(),
             Self::Seconds if value.abs() < 0.9995 => format!("{:.0} ms", value * 1e3),
             Self::Seconds => format!("{} s", digits(value)),
             Self::PerSecond => format!("{}/s", digits(value)),
@@ -62,6 +63,7 @@ mod tests {
     #[test]
     fn figures_have_as_few_digits_as_say_something() {
         for (unit, value, text) in [
+            (Unit::Seconds, 0.0, "0 s"),
             (Unit::Seconds, 0.0124, "12 ms"),
             (Unit::Seconds, 0.9999, "1 s"),
             (Unit::Seconds, 1.234, "1.23 s"),

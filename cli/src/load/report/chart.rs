@@ -10,7 +10,7 @@ const WIDTH: f64 = 460.0;
 /// Height of a chart, in pixels.
 const HEIGHT: f64 = 190.0;
 /// What is left of what is drawn, for the values, in pixels.
-const LEFT: f64 = 62.0;
+const LEFT: f64 = 72.0;
 /// What is right of it, in pixels.
 const RIGHT: f64 = 14.0;
 /// What is above it, in pixels.
@@ -88,7 +88,8 @@ impl Chart<'_> {
             let value = index as f64 * up;
             let y = frame.y(value);
             put(svg, format_args!("<path class='grid' d='M{LEFT} {y:.1}H{:.1}'/>", WIDTH - RIGHT));
-            let text = escaped(&self.upwards.show(value));
+            // Round values need no digits after the point.
+            let text = escaped(&self.upwards.show(value)).replace(".00", "");
             put(
                 svg,
                 format_args!(
