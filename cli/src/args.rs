@@ -4,6 +4,7 @@ mod api;
 mod certs;
 mod cluster;
 mod help;
+mod load;
 mod roles;
 mod simulate;
 
@@ -28,6 +29,7 @@ pub(crate) use cluster::{
     SubmitArgs,
 };
 pub(crate) use help::{CompletionsArgs, ManArgs};
+pub(crate) use load::{ArrivalsArg, LoadArgs};
 pub(crate) use roles::{ConfigArgs, CoordinatorArgs, HostPort, NodeArgs, REQUIRED, Start, host_name};
 pub(crate) use simulate::SimulateCommand;
 
@@ -97,6 +99,8 @@ pub(crate) enum Command {
     Cancel(OneJobArgs),
     /// Ask whether a cluster takes jobs; the exit code tells it to whoever watches over containers.
     Health(HealthArgs),
+    /// Put a load on a cluster and measure how it bears it, or compare two loads.
+    Load(LoadArgs),
     /// List a cluster's nodes.
     Nodes(NodesArgs),
     /// Have nodes finish or hand back what they have, and leave.

@@ -98,6 +98,13 @@ impl Cluster {
         self.json(self.client.get(self.url(&["readyz"]))).await
     }
 
+    /// What its coordinator counts, in the format of Prometheus.
+    pub(crate) async fn metrics(&self) -> Result<String, Trouble> {
+        let body = self.body(self.client.get(self.url(&["metrics"]))).await?;
+        let strange = body.is_strange();
+        String::from_utf8(body.whole().await?).map_err(|_| strange)
+    }
+
     /// Asks for a node to finish or hand back what it has, and to leave.
     pub(crate) async fn drain(&self, name: &str) -> Result<NodeView, Trouble> {
         self.json(self.request(Method::POST, &["nodes", name, "drain"])).await

@@ -12,6 +12,7 @@ mod explain;
 mod health;
 mod help;
 mod jobs;
+mod load;
 mod node;
 mod nodes;
 mod report;
@@ -60,6 +61,7 @@ pub(crate) async fn run(command: Command, voice: Voice) -> Result<ExitCode, Fail
         Command::Explain(args) => explain::run(args, voice).await,
         Command::Cancel(args) => cancel::run(args, voice).await,
         Command::Health(args) => health::run(args, voice).await,
+        Command::Load(args) => Box::pin(load::run(args, voice)).await,
         Command::Nodes(args) => nodes::run(args, voice).await,
         Command::Drain(args) => drain::run(args, voice).await,
         Command::Completions(args) => Ok(help::completions(&args, voice)),

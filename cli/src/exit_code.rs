@@ -10,6 +10,8 @@ pub(crate) const NOT_ALL_CHECKED: u8 = 13;
 pub(crate) const JOB_CANCELLED: u8 = 14;
 /// Some jobs of a batch did not end well.
 pub(crate) const BATCH_INCOMPLETE: u8 = 15;
+/// A load was not borne within its limit, or the second of two is worse.
+pub(crate) const LOAD_NOT_BORNE: u8 = 16;
 /// The terminal was closed (128 + SIGHUP).
 pub(crate) const HUNG_UP: u8 = 129;
 /// Interrupted by Ctrl-C (128 + SIGINT).

@@ -8,6 +8,7 @@ mod commands;
 mod exit_code;
 mod failures;
 mod here;
+mod load;
 mod local;
 mod logging;
 mod network;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use proto::limits::LOAD_RATE_MAX;
+
 /// Reads `16MiB`, `16M`, `5GB` or `1048576`: K, M, G, T and KiB, MiB, ... are powers of 1,024; KB, MB,
 /// ... are powers of 1,000.
 pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
@@ -36,6 +38,23 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Reads `5/s`, `0.5/s` or `30/m`; gives how often that is a second.
+pub(crate) fn parse_rate(text: &str) -> Result<f64, String> {
+    let wrong = || format!("`{text}` is no rate: write for example 5/s, 0.5/s or 30/m");
+    let (number, unit) = text.split_once('/').ok_or_else(wrong)?;
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let per_second = match unit {
+        "s" => number,
+        "m" => number / 60.0,
+        _ => return Err(wrong()),
+    };
+    if per_second > 0.0 && per_second <= LOAD_RATE_MAX {
+        Ok(per_second)
+    } else {
+        Err(format!("`{text}` must be above 0 and at most {LOAD_RATE_MAX}/s"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +83,16 @@ mod tests {
         }
         for text in ["", "s", "25", "-1s", "1.5s", "1h", "25 s", "4294967296s"] {
             assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates() {
+        for (text, per_second) in [("5/s", 5.0), ("0.5/s", 0.5), ("30/m", 0.5)] {
+            assert_eq!(parse_rate(text), Ok(per_second), "{text}");
+        }
+        for text in ["", "5", "5/h", "-1/s", "0/s", "nan/s", "inf/s", "1e9/s"] {
+            assert!(parse_rate(text).is_err(), "{text}");
         }
     }
 }

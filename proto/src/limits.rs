@@ -288,6 +288,22 @@ pub const BATCH_AWAY_MS: u64 = 60_000;
 pub const BATCH_PAUSE_MS: u64 = 120_000;
 /// Times a job of a batch is submitted again that its coordinator lost because it was started again.
 pub const BATCH_LOSSES_MAX: u32 = 3;
+/// Jobs of a load in flight at a time: each is watched on a connection of its own, of which a process may have 1,024
+/// unless its system was told otherwise. Beyond that arrivals are not sent, and counted as that.
+pub const LOAD_IN_FLIGHT_MAX: usize = 800;
+/// Most arrivals of a load: what is kept of each takes about 100 bytes.
+pub const LOAD_ARRIVALS_MAX: u64 = 1_000_000;
+/// Most arrivals a second of a load.
+pub const LOAD_RATE_MAX: f64 = 10_000.0;
+/// Most populations of a load's mix.
+pub const LOAD_POPULATIONS_MAX: usize = 100;
+/// Rounds in which the highest load is looked for: some to find a rate that is too high, and seven that halve what
+/// lies between.
+pub const LOAD_ROUNDS_MAX: usize = 12;
+/// Points of each line in a load's report: with more of them, each would be of too few jobs to say something.
+pub const LOAD_POINTS_MAX: usize = 100;
+/// Longest file that a load is described in, or was written to, in bytes.
+pub const LOAD_FILE_BYTES_MAX: u64 = 64 << 20;
 /// Entries of an archive that are shown of a report to people.
 pub const REPORT_ENTRIES_SHOWN: usize = 10;
 /// Longest record of an upload in a coordinator's state, in bytes.

@@ -14,6 +14,7 @@ mod fleet;
 mod handed;
 mod help;
 mod layouts;
+mod loads;
 mod local;
 mod logging;
 mod manifests;

@@ -185,6 +185,11 @@ impl Seen {
         let (help, unit) = ("When the coordinator started, in Unix time.", Some(&Unit::Seconds));
         let mut metric = page.0.encode_descriptor("start_time", help, unit, MetricType::Gauge)?;
         metric.encode_gauge(&(self.started_ms as f64 / 1e3))?;
+        if let Some(seconds) = cpu_seconds() {
+            let (help, unit) = ("Processor time of the process.", Some(&Unit::Seconds));
+            let mut metric = page.0.encode_descriptor("cpu", help, unit, MetricType::Counter)?;
+            metric.encode_counter::<NoLabelSet, f64, f64>(&seconds, None)?;
+        }
         let resident = resident_bytes();
         resident.map_or(Ok(()), |bytes| page.gauge("resident_memory_bytes", "Memory of the process.", bytes))
     }
@@ -264,4 +269,14 @@ fn resident_bytes() -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kibibytes << 10)
+}
+
+/// Processor time of this process so far, in seconds; `None` where the system does not tell in the way of Linux.
+fn cpu_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The name before them is in brackets, and may hold anything.
+    let mut fields = stat.rsplit(')').next()?.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<u64>().ok();
+    // Linux counts for programs in hundredths of a second, whatever its own clock does.
+    Some((ticks()? + ticks()?) as f64 / 100.0)
 }

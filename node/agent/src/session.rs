@@ -359,7 +359,8 @@ mod tests {
         assert!(run.welcomed(None, welcome).await.unwrap());
 
         let id = AttemptId { job: JobId(1), part: PartNumber(1), attempt: 1 };
-        let work = PartWork { number: id.part, bytes: 0, bodies: Vec::new(), pieces: Vec::new() };
+        let work =
+            PartWork { number: id.part, bytes: 0, bodies: Vec::new(), pieces: Vec::new(), below: None };
         let destination = Location { bucket: "out".into(), key: "a.zip".into() };
         let upload = Upload { destination, upload_id: "u".into() };
         let batch = Batch { upload, assignments: vec![Assignment { id, work, trace: None }] };
