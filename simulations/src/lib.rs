@@ -4,4 +4,8 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod agenda;
+pub mod dice;
+pub mod model;
+pub mod pipe;
 pub mod rivals;
