@@ -56,7 +56,9 @@ pub fn floor(scenario: &Scenario, model: &Model, sizes: &[u64]) -> Floor {
         listing_s: pages * ms(s3.list.median_ms),
         network_s: bytes / (nodes.max(1e-9) * node_bytes_per_s),
         requests_s: beyond(objects, s3.rates.reads_per_s).max(beyond(parts, s3.rates.writes_per_s)),
-        last_part_s: ms(s3.get.median_ms) + smallest_part.min(8e6) / s3.get.bytes_per_s() + ms(s3.put.median_ms),
+        last_part_s: ms(s3.get.median_ms)
+            + smallest_part.min(8e6) / s3.get.bytes_per_s()
+            + ms(s3.put.median_ms),
         directory_s: ms(s3.put.median_ms),
         complete_s: ms(s3.complete.median_ms) + parts * s3.complete.per_part_us / 1e6,
     }

@@ -16,6 +16,7 @@ pub mod model;
 mod node;
 pub mod outcome;
 pub mod pipe;
+mod play;
 pub mod population;
 pub mod rivals;
 pub mod s3;

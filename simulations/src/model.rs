@@ -180,6 +180,8 @@ pub struct Machines {
     pub start_up_s: f64,
     /// A Lambda's network each way, in megabytes a second.
     pub lambda_mb_per_s: f64,
+    /// The same of one that moves a few megabytes in a call and then rests.
+    pub lambda_burst_mb_per_s: f64,
     /// Seconds that Step Functions takes for a distributed map of next to no items.
     pub map_s: f64,
     /// What each of its items adds, in milliseconds.
@@ -267,6 +269,7 @@ impl Model {
         above_0("s3.rates.burst_s", rates.burst_s)?;
         above_0("s3.rates.split_after_s", rates.split_after_s)?;
         above_0("machines.lambda_mb_per_s", self.machines.lambda_mb_per_s)?;
+        above_0("machines.lambda_burst_mb_per_s", self.machines.lambda_burst_mb_per_s)?;
         for (name, value) in [
             ("s3.complete.per_part_us", complete.per_part_us),
             ("s3.rates.refusal_ms", rates.refusal_ms),

@@ -256,7 +256,8 @@ impl Node {
         let is_copy = work.copied().is_some();
         let bodies = work.bodies.iter().map(|body| Crc::known(0, body.object_bytes)).collect();
         let crc = Crc::known(0, work.bytes);
-        let (fetched, sent) = if is_copy { (COPY_COST_BYTES, COPY_COST_BYTES) } else { (crc.bytes, crc.bytes) };
+        let (fetched, sent) =
+            if is_copy { (COPY_COST_BYTES, COPY_COST_BYTES) } else { (crc.bytes, crc.bytes) };
         if is_copy {
             running.effort.copied_bytes = crc.bytes;
             world.s3.counts.bytes_copied += crc.bytes;

@@ -32,7 +32,9 @@ impl Op {
     pub fn class(self) -> RequestClass {
         match self {
             Self::List | Self::Head | Self::Get => RequestClass::Read,
-            Self::Create | Self::Put | Self::PutObject | Self::Copy | Self::Complete(_) => RequestClass::Write,
+            Self::Create | Self::Put | Self::PutObject | Self::Copy | Self::Complete(_) => {
+                RequestClass::Write
+            }
         }
     }
 }
