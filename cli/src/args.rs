@@ -28,7 +28,7 @@ pub(crate) use cluster::{
 };
 pub(crate) use help::{CompletionsArgs, ManArgs};
 pub(crate) use roles::{ConfigArgs, CoordinatorArgs, NodeArgs, REQUIRED};
-pub(crate) use simulate::SimulateCommand;
+pub(crate) use simulate::{SimulateArgs, SimulateCommand};
 
 use crate::logging::LogFormat;
 use crate::units::parse_bytes;
@@ -65,9 +65,8 @@ pub(crate) enum Command {
     S3(S3Args),
     /// Show it all in a minute: a private S3, an archive made by several nodes, verified.
     Demo(DemoArgs),
-    /// Tell what archives would take, without S3 and without a fleet.
-    #[command(subcommand)]
-    Simulate(SimulateCommand),
+    /// Make an archive in virtual time, with a fleet and an S3 that do not exist, and tell what it takes.
+    Simulate(SimulateArgs),
     /// Coordinate a fleet of nodes, until told to stop.
     Coordinator(CoordinatorArgs),
     /// Work for a coordinator, until told to stop.

@@ -10,6 +10,7 @@ use proto::job::{Goal, JobId, JobSpec, Outcome};
 use proto::limits::{GIB, HEARTBEAT_MS, NODE_CONCURRENCY_DEFAULT, NODE_CONCURRENCY_MAX};
 use proto::location::{Location, Source};
 use proto::requests::{RequestCounts, Sent};
+use serde::Serialize;
 
 use crate::dice::Dice;
 use crate::model::{Instance, Model};
@@ -29,7 +30,7 @@ const REFUSED_US: f64 = 400e3;
 const LOOK_US: u64 = 20_000;
 
 /// What is to be simulated.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Scenario {
     /// The objects.
     pub population: Population,
@@ -52,6 +53,7 @@ pub struct Scenario {
     /// How many machines are lost without a word while the archive is made.
     pub lost: usize,
     /// What the scheduler may do.
+    #[serde(skip)]
     pub policy: Policy,
 }
 

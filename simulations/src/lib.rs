@@ -3,7 +3,9 @@
 //! [`fleet`] makes archives in virtual time: the real planner and coordinator, and what decides on a real node, over a
 //! [`model`] of S3 and machines. [`rivals`] counts and predicts what other public programs' plans take, beside ours.
 //!
-//! The modules import only leftwards: model, dice, agenda, pipe, histogram → s3 → node → fleet.
+//! [`study`] runs one many times, and many that differ; [`report`] shows what came of it.
+//!
+//! The modules import only leftwards: model, dice, agenda, pipe, histogram → s3 → node → fleet → study → report.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -18,8 +20,10 @@ pub mod outcome;
 pub mod pipe;
 mod play;
 pub mod population;
+pub mod report;
 pub mod rivals;
 pub mod s3;
+pub mod study;
 mod world;
 
 pub use world::Times;

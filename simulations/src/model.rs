@@ -1,6 +1,6 @@
 //! The model of S3 and of machines: the numbers of `model.toml`, each with its source there.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The numbers that are taken unless others are given, as TOML.
 pub const DEFAULT: &str = include_str!("../model.toml");
@@ -193,7 +193,7 @@ pub struct Machines {
 }
 
 /// A kind of machine.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Instance {
     /// Its name at AWS.

@@ -171,7 +171,9 @@ mod tests {
         pipe.send(1, 85_000_000, 85e6, 0);
         assert_eq!(run(&mut pipe), [(1, 1_000_000)]);
         let mut pipe = Pipe::new(100e6);
-        (0..4).for_each(|key| drop(pipe.send(key, 25_000_000, 100e6, 0)));
+        for key in 0..4 {
+            pipe.send(key, 25_000_000, 100e6, 0);
+        }
         assert_eq!(run(&mut pipe), [(0, 1_000_000), (1, 1_000_000), (2, 1_000_000), (3, 1_000_000)]);
     }
 

@@ -2,6 +2,7 @@
 
 use proto::crc::StoredKind;
 use proto::listing::{Etag, Page, SourceObject};
+use serde::Serialize;
 
 use crate::dice::Dice;
 use crate::world::SOURCE_BUCKET;
@@ -10,7 +11,7 @@ use crate::world::SOURCE_BUCKET;
 pub(crate) const PAGE_OBJECTS: usize = 1_000;
 
 /// How many objects of which sizes.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Population {
     /// How many.
     pub objects: u64,

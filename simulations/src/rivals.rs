@@ -14,7 +14,7 @@ mod rival;
 mod streaming;
 mod table;
 
-pub use played::{Played, play_all};
+pub use played::{Played, play_all, played_table};
 
 use population::Population;
 use rival::{RIVALS, Rival};

@@ -4,6 +4,7 @@
 //! and are marked so there: a Lambda's network, from jrodon v1, and what an item adds to a map of Step Functions.
 
 use proto::requests::RequestCounts;
+use serde::Serialize;
 
 use super::fleets::{groups, psantus_orchestrator, psantus_step_functions};
 use super::model::Outcome;
@@ -17,7 +18,7 @@ use crate::s3::Op;
 const RUNS: u64 = 5;
 
 /// One rival's time, published and played.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Played {
     /// Who.
     pub name: &'static str,
@@ -73,6 +74,22 @@ pub fn play_all(model: &Model) -> Result<Vec<Played>, String> {
         Ok(Played { name, objects, published_s, played_s: times[RUNS as usize / 2] })
     };
     KNOWN.iter().map(play_one).collect()
+}
+
+/// What was played, as a table in Markdown.
+#[must_use]
+pub fn played_table(played: &[Played]) -> String {
+    let row = |rival: &Played| {
+        let (name, objects, error) = (rival.name, rival.objects, rival.error() * 100.0);
+        format!("| {name} | {objects} | {:.1} | {:.1} | {error:+.0} % |", rival.published_s, rival.played_s)
+    };
+    let mut lines = vec![
+        "### Rivals' requests played in virtual time\n".to_owned(),
+        "| plan | objects | published, s | played, s | difference |".to_owned(),
+        "|---|---|---|---|---|".to_owned(),
+    ];
+    lines.extend(played.iter().map(row));
+    lines.join("\n")
 }
 
 fn shared(chains: Vec<Vec<Step>>, at_once: usize) -> Group {
