@@ -151,7 +151,7 @@ fn timeline(run: &Run) -> String {
         let (from, to) = (f64::from(bar.began_ms) / 1e3, f64::from(bar.ended_ms) / 1e3);
         bars.push(Block { row: bar.node as usize, from, to, colour, title });
     }
-    let height = (640.0 / rows.max(1) as f64).clamp(7.0, 22.0);
+    let height = (960.0 / rows.max(1) as f64).clamp(8.0, 60.0);
     let shown = if rows < run.timeline.nodes.len() {
         format!(" The first {rows} of {} nodes are shown.", run.timeline.nodes.len())
     } else {
@@ -183,7 +183,7 @@ fn utilisation(study: &Study) -> String {
             .collect()
     };
     let (received, sent) = (rate(&run.utilisation.received_bytes), rate(&run.utilisation.sent_bytes));
-    let labels = (1..=received.len()).map(|index| format!("{:.1}", index as f64 * every_s)).collect();
+    let labels = (1..=received.len()).map(|index| format!("{:.2}", index as f64 * every_s)).collect();
     let carried = study.scenario.nodes as f64 * study.scenario.instance.bytes_per_s() / 1e9;
     let plot = Plot {
         labels,
@@ -194,6 +194,7 @@ fn utilisation(study: &Study) -> String {
             Series { name: "sent", colour: 1, values: sent },
         ],
         has_dots: false,
+        is_half: false,
     };
     format!(
         "<h2>Network of all nodes</h2><p class=\"note\">All cards together carry {carried:.1} GB/s each way.</p>{}",
@@ -236,6 +237,7 @@ fn histogram(times: &Histogram) -> String {
         up: "how many",
         series: vec![Series { name: "", colour: 0, values }],
         has_dots: false,
+        is_half: true,
     })
 }
 
@@ -263,6 +265,7 @@ fn swept(sweep: &Sweep) -> String {
             Series { name: "least", colour: 5, values: values(|made| made.floor_s) },
         ],
         has_dots: true,
+        is_half: true,
     };
     let cost = Plot {
         labels,
@@ -273,6 +276,7 @@ fn swept(sweep: &Sweep) -> String {
             Series { name: "machines", colour: 2, values: values(|made| made.machines_usd) },
         ],
         has_dots: true,
+        is_half: true,
     };
     let mut table = format!(
         "<table><tr><th>{}</th><th>p50, s</th><th>p99, s</th><th>least, s</th><th>over least</th><th>US$</th>\

@@ -6,10 +6,12 @@ use std::fmt::Write as _;
 const COLOURS: [&str; 6] = ["#2563a8", "#e08a1e", "#2f9e6e", "#7d5ba6", "#c0392b", "#a9b1ba"];
 /// Most labels below a plot: more would lie over each other.
 const LABELS_MAX: usize = 12;
+/// Of a plot that takes all the page, and of one that takes half of it.
 const WIDTH: f64 = 860.0;
-const HEIGHT: f64 = 280.0;
+const HALF: f64 = 430.0;
+const HEIGHT: f64 = 260.0;
 /// Room for labels at the left, the right, above and below.
-const LEFT: f64 = 62.0;
+const LEFT: f64 = 54.0;
 const RIGHT: f64 = 12.0;
 const ABOVE: f64 = 24.0;
 const BELOW: f64 = 34.0;
@@ -23,6 +25,14 @@ pub(super) struct Plot {
     pub(super) up: &'static str,
     pub(super) series: Vec<Series>,
     pub(super) has_dots: bool,
+    /// Whether it takes half of the page.
+    pub(super) is_half: bool,
+}
+
+impl Plot {
+    fn width(&self) -> f64 {
+        if self.is_half { HALF } else { WIDTH }
+    }
 }
 
 /// A line, or bars.
@@ -79,7 +89,7 @@ fn number(value: f64) -> String {
 fn frame(plot: &Plot, place: impl Fn(usize) -> f64) -> (String, f64) {
     let all = plot.series.iter().flat_map(|series| &series.values);
     let most = round_up(all.copied().fold(0.0, f64::max));
-    let mut text = format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">");
+    let mut text = format!("<svg viewBox=\"0 0 {} {HEIGHT}\" role=\"img\">", plot.width());
     for step in 0..=4 {
         let value = most * f64::from(step) / 4.0;
         let y = HEIGHT - BELOW - (HEIGHT - ABOVE - BELOW) * f64::from(step) / 4.0;
@@ -87,13 +97,13 @@ fn frame(plot: &Plot, place: impl Fn(usize) -> f64) -> (String, f64) {
             text,
             "<line x1=\"{LEFT}\" x2=\"{}\" y1=\"{y:.1}\" y2=\"{y:.1}\" stroke=\"#e3e6ea\"/>\
              <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            WIDTH - RIGHT,
+            plot.width() - RIGHT,
             LEFT - 6.0,
             y + 4.0,
             number(value)
         );
     }
-    let every = plot.labels.len().div_ceil(LABELS_MAX).max(1);
+    let every = plot.labels.len().div_ceil(if plot.is_half { LABELS_MAX / 2 } else { LABELS_MAX }).max(1);
     for (index, label) in plot.labels.iter().enumerate().step_by(every) {
         let _ = write!(
             text,
@@ -107,13 +117,13 @@ fn frame(plot: &Plot, place: impl Fn(usize) -> f64) -> (String, f64) {
         text,
         "<text x=\"{LEFT}\" y=\"12\">{}</text><text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>",
         plot.up,
-        WIDTH - RIGHT,
+        plot.width() - RIGHT,
         HEIGHT - 4.0,
         plot.across
     );
     let named = plot.series.iter().filter(|series| !series.name.is_empty());
     for (index, series) in named.enumerate() {
-        let x = LEFT + 90.0 + 110.0 * index as f64;
+        let x = LEFT + 70.0 + 90.0 * index as f64;
         let _ = write!(
             text,
             "<rect x=\"{x}\" y=\"4\" width=\"10\" height=\"10\" fill=\"{}\"/><text x=\"{}\" y=\"13\">{}</text>",
@@ -132,7 +142,7 @@ fn height_of(value: f64, most: f64) -> f64 {
 /// Lines over labels.
 pub(super) fn lines(plot: &Plot) -> String {
     let span = (plot.labels.len().max(2) - 1) as f64;
-    let place = |index: usize| LEFT + (WIDTH - LEFT - RIGHT - 10.0) * index as f64 / span + 5.0;
+    let place = |index: usize| LEFT + (plot.width() - LEFT - RIGHT - 10.0) * index as f64 / span + 5.0;
     let (mut text, most) = frame(plot, place);
     for series in &plot.series {
         let points: Vec<(f64, f64)> = series
@@ -163,7 +173,7 @@ pub(super) fn lines(plot: &Plot) -> String {
 
 /// A bar for each label.
 pub(super) fn bars(plot: &Plot) -> String {
-    let wide = (WIDTH - LEFT - RIGHT) / plot.labels.len().max(1) as f64;
+    let wide = (plot.width() - LEFT - RIGHT) / plot.labels.len().max(1) as f64;
     let place = |index: usize| LEFT + wide * (index as f64 + 0.5);
     let (mut text, most) = frame(plot, place);
     for series in &plot.series {
