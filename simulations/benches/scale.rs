@@ -20,7 +20,10 @@ fn main() {
             Err(failure) => failure.to_string(),
         };
         let took_s = since.elapsed().as_secs_f64();
-        println!("1,000,000 objects of {bytes} bytes, 1,000 nodes: {told} in {took_s:.1} s; {}", peak_memory());
+        println!(
+            "1,000,000 objects of {bytes} bytes, 1,000 nodes: {told} in {took_s:.1} s; {}",
+            peak_memory()
+        );
     }
 }
 

@@ -1,6 +1,6 @@
 //! A fleet in virtual time: the coordinator's real machine, nodes, and S3 make one archive.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use coordinator::machine::{Effect, Ended, Event, Machine, Question, Settings};
 use coordinator::scheduler::{NodeId, Policy};
@@ -9,6 +9,7 @@ use proto::failure::{Failure, FailureKind};
 use proto::job::{Goal, JobId, JobSpec, Outcome};
 use proto::limits::{GIB, HEARTBEAT_MS, NODE_CONCURRENCY_DEFAULT, NODE_CONCURRENCY_MAX};
 use proto::location::{Location, Source};
+use proto::plan::PartNumber;
 use proto::requests::{RequestCounts, Sent};
 use serde::Serialize;
 
@@ -278,18 +279,26 @@ impl Fleet {
             }
             Question::Create { job, segment, destination, .. } => {
                 let upload = Upload { destination, upload_id: "u".to_owned() };
-                let spent = RequestCounts { create: Sent::well(1), ..RequestCounts::default() };
-                (self.ask(Op::Create), Event::UploadCreated(job, segment, Ok(upload)), spent)
+                // The archive's upload is written down in the coordinator's state before it is created, and again
+                // with its id before anything is uploaded.
+                let records = if segment.is_none() { 2 } else { 0 };
+                let recording_us: u64 = (0..records).map(|_| self.ask(Op::PutObject)).sum();
+                let in_us = recording_us + self.ask(Op::Create);
+                let spent = RequestCounts {
+                    create: Sent::well(1),
+                    put: Sent::well(records),
+                    ..RequestCounts::default()
+                };
+                (in_us, Event::UploadCreated(job, segment, Ok(upload)), spent)
             }
             Question::Complete(job, segment, completion) => {
                 let parts = completion.parts.len();
-                // Parts with several attempts are read back, in pages as long as those of a listing.
-                let pages = if completion.contested.is_empty() { 0 } else { parts.div_ceil(PAGE_OBJECTS) };
+                let pages = pages_of_parts(&completion.contested);
                 let reading_us: u64 = (0..pages).map(|_| self.ask(Op::List)).sum();
                 let in_us = reading_us + self.ask(Op::Complete(parts as u64));
                 let spent = RequestCounts {
                     complete: Sent::well(1),
-                    list_other: Sent::well(pages as u64),
+                    list_other: Sent::well(pages),
                     ..RequestCounts::default()
                 };
                 (in_us, Event::Completed(job, segment, Ok("e".to_owned())), spent)
@@ -326,6 +335,18 @@ impl Fleet {
         let floor = crate::floor::floor(scenario, model, &self.sizes);
         Ok(Run::new(seed, scenario, &summary, *ended, floor, self.world, self.utilisation))
     }
+}
+
+/// In how many pages S3 tells of parts that had several attempts: each begins with the first that is still wanted, and
+/// is as long as a page of a listing.
+fn pages_of_parts(contested: &[PartNumber]) -> u64 {
+    let mut wanted: BTreeSet<u32> = contested.iter().map(|part| part.0).collect();
+    let mut pages = 0;
+    while let Some(first) = wanted.pop_first() {
+        wanted = wanted.split_off(&(first + PAGE_OBJECTS as u32));
+        pages += 1;
+    }
+    pages
 }
 
 /// Which nodes are slow.
