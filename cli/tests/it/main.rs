@@ -22,6 +22,7 @@ mod readers;
 mod reports;
 mod service;
 mod signals;
+mod simulating;
 mod support;
 mod verbs;
 mod verifying;
