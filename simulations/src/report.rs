@@ -148,7 +148,9 @@ fn timeline(run: &Run) -> String {
             (End::Done, Origin::Hedge) => 2,
         };
         let title = format!("part {}: {} to {} ms", bar.part, bar.began_ms, bar.ended_ms);
-        let (from, to) = (f64::from(bar.began_ms) / 1e3, f64::from(bar.ended_ms) / 1e3);
+        // Of those that never ended nobody tells when the node began them.
+        let began_ms = if matches!(bar.end, End::Lost | End::Open) { bar.granted_ms } else { bar.began_ms };
+        let (from, to) = (f64::from(began_ms) / 1e3, f64::from(bar.ended_ms) / 1e3);
         bars.push(Block { row: bar.node as usize, from, to, colour, title });
     }
     let height = (960.0 / rows.max(1) as f64).clamp(8.0, 60.0);
@@ -163,7 +165,7 @@ fn timeline(run: &Run) -> String {
             (0, "as granted"),
             (1, "taken from another's queue"),
             (2, "second attempt that came first"),
-            (5, "dropped: another came first"),
+            (5, "dropped because another came first, or never answered"),
             (4, "failed or lost"),
         ]),
         blocks(&run.timeline.nodes[..rows], &bars, run.total_s, height)
