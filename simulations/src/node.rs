@@ -1,6 +1,7 @@
 //! A node in virtual time. What it decides is decided by the `node` room, as on a real one: how many requests are in
 //! flight, which parts begin, at what pace, what it tells. What takes time there is done here by model.
 
+mod pool;
 mod requests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -20,8 +21,9 @@ use proto::session::{Hello, Order};
 
 use crate::pipe::Pipe;
 use crate::world::{Alarm, World};
+use pool::Pool;
 pub(crate) use requests::Key;
-use requests::{Pool, Requests};
+use requests::Requests;
 
 /// Time between two looks at throughput, as on a real node, in microseconds.
 const TICK_US: u64 = 250_000;
