@@ -212,8 +212,7 @@ impl Fleet {
             }
             Happening::Look => {
                 let now_us = self.world.agenda.now_us();
-                let alive = self.nodes.iter_mut().filter(|node| node.is_alive);
-                let moved = alive.fold((0.0, 0.0), |(received, sent), node| {
+                let moved = self.nodes.iter_mut().fold((0.0, 0.0), |(received, sent), node| {
                     let (more_received, more_sent) = node.moved_bytes(now_us);
                     (received + more_received, sent + more_sent)
                 });

@@ -165,8 +165,11 @@ impl Node {
 
     /// Bytes received and sent so far.
     pub(crate) fn moved_bytes(&mut self, now_us: u64) -> (f64, f64) {
-        self.receiving.advance(now_us);
-        self.sending.advance(now_us);
+        // Nothing moves any more through one that is lost.
+        if self.is_alive {
+            self.receiving.advance(now_us);
+            self.sending.advance(now_us);
+        }
         (self.receiving.moved_bytes(), self.sending.moved_bytes())
     }
 

@@ -8,7 +8,7 @@ use proto::timeline::{End, Origin};
 
 use crate::histogram::Histogram;
 use crate::outcome::Run;
-use crate::study::{Axis, Measured, Study, Sweep};
+use crate::study::{Axis, Measured, PointResult, Study, Sweep};
 use svg::{Block, Plot, Series, blocks, escaped, lines};
 
 /// Rows of a timeline: of more nodes only the first are shown.
@@ -66,7 +66,7 @@ pub fn csv(sweeps: &[Sweep]) -> String {
     {
         let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
         let numbers = match &point.result {
-            Ok(Measured {
+            PointResult::Made(Measured {
                 p50_s,
                 p99_s,
                 floor_s,
@@ -80,7 +80,7 @@ pub fn csv(sweeps: &[Sweep]) -> String {
                 "{p50_s:.3},{p99_s:.3},{floor_s:.3},{:.3},{:.3},{:.3},{:.3},{requests_usd:.6},{machines_usd:.6},{parts},{hedged},{refused},",
                 phases.listing_s, phases.transfer_s, phases.directory_s, phases.complete_s
             ),
-            Err(why) => format!(",,,,,,,,,,,,{}", quoted(why)),
+            PointResult::Failed(why) => format!(",,,,,,,,,,,,{}", quoted(why)),
         };
         let _ = writeln!(text, "{},{},{numbers}", sweep.axis.name(), quoted(&point.label));
     }
@@ -253,8 +253,12 @@ fn swept(sweep: &Sweep) -> String {
         Axis::Stragglers => "Time and cost over the share of nodes at a tenth of the speed",
         Axis::Lost => "Time and cost over machines lost without a word",
     };
-    let made =
-        || sweep.points.iter().filter_map(|point| point.result.as_ref().ok().map(|made| (point, made)));
+    let made = || {
+        sweep.points.iter().filter_map(|point| match &point.result {
+            PointResult::Made(made) => Some((point, made)),
+            PointResult::Failed(_) => None,
+        })
+    };
     let labels: Vec<String> = made().map(|(point, _)| point.label.clone()).collect();
     let values = |of: fn(&Measured) -> f64| made().map(|(_, made)| of(made)).collect::<Vec<f64>>();
     let time = Plot {
@@ -288,7 +292,7 @@ fn swept(sweep: &Sweep) -> String {
     for point in &sweep.points {
         let label = escaped(&point.label);
         let _ = match &point.result {
-            Ok(made) => write!(
+            PointResult::Made(made) => write!(
                 table,
                 "<tr><td>{label}</td><td>{:.2}</td><td>{:.2}</td><td>{:.2}</td><td>{:.2}</td><td>{:.4}</td><td>{}</td>\
                  <td>{}</td><td>{}</td></tr>",
@@ -301,7 +305,9 @@ fn swept(sweep: &Sweep) -> String {
                 made.hedged,
                 made.refused
             ),
-            Err(why) => write!(table, "<tr><td>{label}</td><td colspan=\"8\">{}</td></tr>", escaped(why)),
+            PointResult::Failed(why) => {
+                write!(table, "<tr><td>{label}</td><td colspan=\"8\">{}</td></tr>", escaped(why))
+            }
         };
     }
     format!("<h2>{name}</h2><div class=\"two\">{}{}</div>{table}</table>", lines(&time), lines(&cost))

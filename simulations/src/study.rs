@@ -40,9 +40,12 @@ impl Study {
 /// Why a run failed.
 pub fn study(scenario: &Scenario, model: &Model, seed: u64, runs: u64) -> Result<Study, Failure> {
     let mut times: Vec<(f64, u64)> = Vec::new();
-    // Only the one at the median is kept whole, and runs take memory: it is run again when it is known.
+    // Runs take memory, so only the last is kept whole; unless it is the one at the median, that is run again.
+    let mut last = None;
     for seed in (0..runs.max(1)).map(|number| seed.wrapping_add(number)) {
-        times.push((run(scenario, model, seed)?.total_s, seed));
+        let run = run(scenario, model, seed)?;
+        times.push((run.total_s, seed));
+        last = Some(run);
     }
     times.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
     let at = |share: f64| times[((times.len() as f64 * share).ceil() as usize).clamp(1, times.len()) - 1];
@@ -51,7 +54,10 @@ pub fn study(scenario: &Scenario, model: &Model, seed: u64, runs: u64) -> Result
         scenario: scenario.clone(),
         p50_s,
         p99_s: at(0.99).0,
-        median: run(scenario, model, seed)?,
+        median: match last {
+            Some(run) if run.seed == seed => run,
+            _ => run(scenario, model, seed)?,
+        },
         times_s: times.iter().map(|(time_s, _)| *time_s).collect(),
     })
 }
@@ -157,8 +163,18 @@ impl FromStr for Axis {
 pub struct Point {
     /// What it is called.
     pub label: String,
-    /// What came of it, or why it failed.
-    pub result: Result<Measured, String>,
+    /// What came of it.
+    pub result: PointResult,
+}
+
+/// What came of one scenario of a sweep.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PointResult {
+    /// The archive was made.
+    Made(Measured),
+    /// A run failed, for this reason.
+    Failed(String),
 }
 
 /// What one scenario of a sweep took.
@@ -212,8 +228,11 @@ pub fn sweep(axis: Axis, from: &Scenario, model: &Model, seed: u64, runs: u64) -
                 refused: requests.kinds().iter().map(|(_, sent)| sent.throttled).sum(),
             }
         };
-        let result = study(&scenario, model, seed, runs).map(measured);
-        Point { label, result: result.map_err(|failure| failure.message) }
+        let result = match study(&scenario, model, seed, runs) {
+            Ok(study) => PointResult::Made(measured(study)),
+            Err(failure) => PointResult::Failed(failure.message),
+        };
+        Point { label, result }
     });
     Sweep { axis, points: points.collect() }
 }

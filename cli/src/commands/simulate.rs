@@ -10,7 +10,7 @@ use simulations::fleet::Scenario;
 use simulations::model::{self, Model};
 use simulations::outcome::Run;
 use simulations::population::Population;
-use simulations::study::{Axis, Point, Study, Sweep, study, sweep};
+use simulations::study::{Axis, Point, PointResult, Study, Sweep, study, sweep};
 use simulations::{report, rivals};
 
 use crate::args::{SimulateArgs, SimulateCommand};
@@ -175,7 +175,7 @@ fn times(run: &Run) -> String {
 /// A sweep in a table.
 fn swept(sweep: &Sweep) -> String {
     let rows = sweep.points.iter().map(|Point { label, result }| match result {
-        Ok(made) => [
+        PointResult::Made(made) => [
             label.clone(),
             format!("{:.2}", made.p50_s),
             format!("{:.2}", made.p99_s),
@@ -186,7 +186,7 @@ fn swept(sweep: &Sweep) -> String {
             made.hedged.to_string(),
             made.refused.to_string(),
         ],
-        Err(why) => {
+        PointResult::Failed(why) => {
             let mut row = [const { String::new() }; 9];
             (row[0], row[1]) = (label.clone(), why.clone());
             row
