@@ -31,7 +31,7 @@ pub(crate) use cluster::{
 pub(crate) use help::{CompletionsArgs, ManArgs};
 pub(crate) use load::{ArrivalsArg, LoadArgs};
 pub(crate) use roles::{ConfigArgs, CoordinatorArgs, HostPort, NodeArgs, REQUIRED, Start, host_name};
-pub(crate) use simulate::SimulateCommand;
+pub(crate) use simulate::{SimulateArgs, SimulateCommand};
 
 use crate::logging::LogFormat;
 use crate::units::parse_bytes;
@@ -68,9 +68,8 @@ pub(crate) enum Command {
     S3(S3Args),
     /// Show it all in a minute: a private S3, an archive made by several nodes, verified.
     Demo(DemoArgs),
-    /// Tell what archives would take, without S3 and without a fleet.
-    #[command(subcommand)]
-    Simulate(SimulateCommand),
+    /// Make an archive in virtual time, with a fleet and an S3 that do not exist, and tell what it takes.
+    Simulate(SimulateArgs),
     /// Coordinate a fleet of nodes, until told to stop.
     Coordinator(Start<CoordinatorArgs>),
     /// Work for a coordinator, until told to stop.

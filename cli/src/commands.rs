@@ -46,7 +46,7 @@ pub(crate) async fn run(command: Command, voice: Voice) -> Result<ExitCode, Fail
         Command::Zip(args) => zip::run(args, voice).await,
         Command::Verify(args) => unless_stopped(Box::pin(verify::run(args, voice)), voice).await,
         Command::S3(args) => s3::run(args, voice).await,
-        Command::Simulate(what) => Ok(simulate::run(&what, voice)),
+        Command::Simulate(args) => simulate::run(&args, voice),
         Command::Demo(args) => demo::run(args, voice).await,
         Command::Coordinator(args) => Box::pin(coordinator::run(args, voice)).await,
         Command::Node(args) => Box::pin(node::run(args, voice)).await,

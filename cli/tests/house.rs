@@ -17,7 +17,10 @@ const PACKAGES: [(&str, &[&str]); 11] = [
     ("proto/trace", DOOR_TO_COLLECTORS),
     ("coordinator/server", SERVER),
     ("node/agent", AGENT),
-    ("simulations", &["coordinator", "proto"]),
+    (
+        "simulations",
+        &["chacha20", "coordinator", "node", "proto", "serde", "serde_json", "thiserror", "toml"],
+    ),
     ("simulations/s3", TWIN),
     ("cli", CLI),
 ];

@@ -7,11 +7,14 @@ mod copying;
 mod fleets;
 mod model;
 mod ours;
+mod played;
 mod population;
 mod published;
 mod rival;
 mod streaming;
 mod table;
+
+pub use played::{Played, play_all, played_table};
 
 use population::Population;
 use rival::{RIVALS, Rival};
@@ -45,5 +48,22 @@ mod tests {
     #[test]
     fn counts_are_those_that_are_known() {
         assert_eq!(super::differences(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn played_rivals_take_what_they_published_within_a_fifth() {
+        let played =
+            super::play_all(&crate::model::Model::default()).expect("each was made for this population");
+        for rival in played {
+            println!(
+                "{} {} {:.1} {:.1} {:+.2}",
+                rival.name,
+                rival.objects,
+                rival.published_s,
+                rival.played_s,
+                rival.error()
+            );
+            assert!(rival.error().abs() <= 0.2, "{rival:?}");
+        }
     }
 }

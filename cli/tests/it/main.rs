@@ -27,6 +27,7 @@ mod readers;
 mod reports;
 mod service;
 mod signals;
+mod simulating;
 mod support;
 mod tried;
 mod verbs;

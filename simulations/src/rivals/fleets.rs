@@ -27,7 +27,7 @@ const TAR_BYTES_PER_S: f64 = 541e6;
 const TAR_MACHINE_USD_PER_H: f64 = 0.58;
 
 /// Neighbours in groups of at least so many bytes; what is left over goes to the last.
-fn groups(sizes: &[u64], bytes_min: u64) -> Vec<Vec<u64>> {
+pub(super) fn groups(sizes: &[u64], bytes_min: u64) -> Vec<Vec<u64>> {
     let mut groups: Vec<Vec<u64>> = Vec::new();
     let (mut open, mut open_bytes) = (Vec::new(), 0);
     for size in sizes {

@@ -17,9 +17,14 @@ impl Population {
 
     /// The one that the rivals were made for and measured with.
     pub(super) fn headline() -> Self {
+        Self::of_contest(3_000)
+    }
+
+    /// So many objects of its kind.
+    pub(super) fn of_contest(objects: u64) -> Self {
         let mut rng = SplitMix64(5);
         let title = "3,000 objects of N(5 MiB, 1 MiB), none below 2 or above 8 MiB";
-        Self { title, sizes: (0..3_000).map(|_| rng.normal(5, 1, 2..=8)).collect() }
+        Self { title, sizes: (0..objects).map(|_| rng.normal(5, 1, 2..=8)).collect() }
     }
 
     /// Those that it leaves out.
