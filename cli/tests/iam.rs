@@ -49,7 +49,7 @@ enum Whose {
 use Whose::{Destination, Source, State};
 
 /// Every file that asks S3 for something, and whose objects it is about.
-const FILES: [(&str, &[Whose]); 20] = [
+const FILES: [(&str, &[Whose]); 21] = [
     ("coordinator/server/src/abort.rs", &[Destination, State]),
     ("coordinator/server/src/actor/ending.rs", &[State]),
     ("coordinator/server/src/api/jobs.rs", &[Destination]),
@@ -65,6 +65,7 @@ const FILES: [(&str, &[Whose]); 20] = [
     ("coordinator/server/src/writer.rs", &[State]),
     ("node/agent/src/copy.rs", &[Source, Destination]),
     ("node/agent/src/fetch.rs", &[Source]),
+    ("node/agent/src/making.rs", &[Destination]),
     ("node/agent/src/part.rs", &[Destination]),
     ("node/agent/src/warm.rs", &[Source, Destination]),
     ("cli/src/commands/dry_run.rs", &[Destination]),

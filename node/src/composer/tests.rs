@@ -1,3 +1,5 @@
+//! CRCs of what is composed, held against the bytes.
+
 use super::*;
 use proptest::prelude::*;
 use proto::crc::StoredKind;
