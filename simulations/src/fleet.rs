@@ -14,6 +14,7 @@ use proto::requests::{RequestCounts, Sent};
 use serde::Serialize;
 
 use crate::dice::Dice;
+use crate::floor::{Makeup, floor};
 use crate::model::{Instance, Model};
 use crate::node::{Node, NodeSpec};
 use crate::outcome::{Run, Utilisation};
@@ -109,7 +110,8 @@ struct Fleet {
 /// Why the job failed, or was refused.
 pub fn run(scenario: &Scenario, model: &Model, seed: u64) -> Result<Run, Failure> {
     let mut fleet = Fleet::new(scenario, model, seed);
-    fleet.plan_losses(scenario.lost, crate::floor::floor(scenario, model, &fleet.sizes).total_s());
+    let makeup = Makeup::likely(&fleet.sizes);
+    fleet.plan_losses(scenario.lost, floor(scenario, model, &fleet.sizes, makeup).total_s());
     let spec = JobSpec {
         goal: scenario.goal,
         part_bytes: scenario.part_bytes,
@@ -331,7 +333,10 @@ impl Fleet {
             Some(Outcome::Failed { failure, .. }) => return Err(failure),
             None => return Err(Failure::new(FailureKind::Internal, "a job ended without an outcome")),
         };
-        let floor = crate::floor::floor(scenario, model, &self.sizes);
+        let counts = &self.world.s3.counts;
+        let (copies, copied_bytes) = (counts.copy.sent, counts.bytes_copied);
+        let makeup = Makeup { parts: summary.parts, copies, copied_bytes };
+        let floor = floor(scenario, model, &self.sizes, makeup);
         Ok(Run::new(seed, scenario, &summary, *ended, floor, self.world, self.utilisation))
     }
 }

@@ -96,9 +96,9 @@ fn phases(run: &Run) -> String {
         ("directory", phases.directory_s),
         ("complete", phases.complete_s),
     ];
-    let work_s = floor.listing_s.max(floor.network_s).max(floor.requests_s);
+    let work_s = floor.work_s();
     let least = [
-        ("listing, network or request rates", work_s),
+        ("listing, network, copies or request rates", work_s),
         ("last part", floor.last_part_s),
         ("directory", floor.directory_s),
         ("complete", floor.complete_s),
@@ -118,10 +118,7 @@ fn phases(run: &Run) -> String {
     let mut table = String::from("<table><tr><th>waited for</th><th>s</th><th>least, s</th></tr>");
     for ((name, s), (_, least_s)) in taken.iter().zip([
         ("", floor.listing_s),
-        (
-            "",
-            floor.network_s.max(floor.requests_s).max(floor.listing_s) - floor.listing_s + floor.last_part_s,
-        ),
+        ("", work_s - floor.listing_s + floor.last_part_s),
         ("", floor.directory_s),
         ("", floor.complete_s),
     ]) {

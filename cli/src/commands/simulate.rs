@@ -120,7 +120,7 @@ fn write(file: &Path, flag: &str, text: &str, voice: Voice) -> Result<(), Failur
 fn describe(title: &str, study: &Study) -> String {
     let run = &study.median;
     let Run { phases, floor, decisions, .. } = run;
-    let work_s = floor.listing_s.max(floor.network_s).max(floor.requests_s);
+    let work_s = floor.work_s();
     let rows = [
         ("until all was listed", phases.listing_s, floor.listing_s),
         ("until all data was there", phases.transfer_s, work_s - floor.listing_s + floor.last_part_s),
