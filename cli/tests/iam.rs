@@ -49,7 +49,7 @@ enum Whose {
 use Whose::{Destination, Source, State};
 
 /// Every file that asks S3 for something, and whose objects it is about.
-const FILES: [(&str, &[Whose]); 21] = [
+const FILES: [(&str, &[Whose]); 22] = [
     ("coordinator/server/src/abort.rs", &[Destination, State]),
     ("coordinator/server/src/actor/ending.rs", &[State]),
     ("coordinator/server/src/api/jobs.rs", &[Destination]),
@@ -69,6 +69,7 @@ const FILES: [(&str, &[Whose]); 21] = [
     ("node/agent/src/part.rs", &[Destination]),
     ("node/agent/src/warm.rs", &[Source, Destination]),
     ("cli/src/commands/dry_run.rs", &[Destination]),
+    ("cli/src/commands/load/job.rs", &[Destination]),
     ("cli/src/verify.rs", &[Destination]),
     ("cli/src/verify/reader.rs", &[Source, Destination]),
 ];
