@@ -266,10 +266,16 @@ impl Job {
             parts_planned: plan.parts.len() as u64,
             parts_done: self.ledger.parts_done(),
             bytes_per_second: self.rate.bytes_per_second(),
-            left_ms: (self.stage >= Stage::Transferring)
-                .then(|| self.rate.time_left(plan.bytes().saturating_sub(self.ledger.bytes_done())))
-                .flatten(),
+            left_ms: self.left_ms(),
         }
+    }
+
+    /// The rate tells nothing of how long S3 takes to put segments together and copy them into the archive. As long as
+    /// nodes have more to do that goes on meanwhile.
+    fn left_ms(&self) -> Option<u64> {
+        let left_bytes = self.planner.plan().bytes().saturating_sub(self.ledger.bytes_done());
+        let is_known = self.stage >= Stage::Transferring && left_bytes >= self.ledger.joining_bytes();
+        is_known.then(|| self.rate.time_left(left_bytes)).flatten()
     }
 
     /// What is shown of it.

@@ -80,6 +80,8 @@ pub struct Ledger {
     joins: Vec<usize>,
     /// Segments of which every leaf is done, to be put together.
     filled: VecDeque<u32>,
+    /// Bytes of segments of which every leaf is done, and whose parts are not.
+    joining_bytes: u64,
     /// CRC-32 of each entry; `crc32_known` tells which are.
     crc32: Vec<u32>,
     crc32_known: Vec<bool>,
@@ -109,7 +111,9 @@ impl Ledger {
                 debug_assert_eq!(self.joins.len(), segment as usize, "segments are joined in their order");
                 self.joins.push(index);
                 let missing = plan.leaves(index).filter(|leaf| !self.is_done_at(*leaf)).count();
-                self.filled.extend((missing == 0).then_some(segment));
+                if missing == 0 {
+                    self.fill(segment, part.size());
+                }
                 PartState::Waiting(missing)
             } else {
                 match plan.continuation(index).count() {
@@ -330,23 +334,35 @@ impl Ledger {
         self.rows[index].state = PartState::Done { etag: Etag::parse(&done.etag), crc: done.crc };
         self.done += 1;
         // Those of a segment are there when its leaves are.
-        self.bytes_done += if is_joined { 0 } else { part.size() };
+        if is_joined {
+            self.joining_bytes -= part.size();
+        } else {
+            self.bytes_done += part.size();
+        }
         self.open_with_entries -= usize::from(self.rows[index].holds_entries);
         if is_data_only && !is_joined {
             self.release_header(plan, index);
         }
-        self.fill(part);
+        self.release_segment(plan, part);
         self.release_directory();
         Ok(true)
     }
 
-    /// Notes that a part is done which may be the last leaf that its segment waits for.
-    fn fill(&mut self, part: &Part) {
-        let (Some(segment), Some(joined)) = (part.within, self.joined_by(part)) else { return };
+    /// Lets the segment of which this part is a leaf, if it is one, be put together one leaf sooner.
+    fn release_segment(&mut self, plan: &Plan, leaf: &Part) {
+        let (Some(segment), Some(joined)) = (leaf.within, self.joined_by(leaf)) else { return };
         if let PartState::Waiting(missing) = &mut self.rows[joined].state {
             *missing -= 1;
-            self.filled.extend((*missing == 0).then_some(segment));
+            if *missing == 0 {
+                self.fill(segment, plan.parts[joined].size());
+            }
         }
+    }
+
+    /// Notes that all leaves of a segment are done.
+    fn fill(&mut self, segment: u32, bytes: u64) {
+        self.filled.push_back(segment);
+        self.joining_bytes += bytes;
     }
 
     /// Lets the header of the entry whose data is in part `index` go one part sooner.
@@ -414,6 +430,12 @@ impl Ledger {
     #[must_use]
     pub fn bytes_done(&self) -> u64 {
         self.bytes_done
+    }
+
+    /// Bytes of these of which S3 is still to make segments, and the archive of those.
+    #[must_use]
+    pub fn joining_bytes(&self) -> u64 {
+        self.joining_bytes
     }
 
     /// What S3 is told of an upload of these parts, of which it holds the finished ones: each of them, those that had
