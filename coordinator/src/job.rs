@@ -20,10 +20,11 @@ use crate::ledger::Ledger;
 use crate::planner::Planner;
 use crate::rate::{Done, Rate};
 use crate::scheduler::NodeId;
+use crate::segment::Segments;
 use crate::story::Story;
-use crate::work::{Object, part_work};
+use crate::work::part_work;
 
-/// What has become of one of a job's multipart uploads.
+/// What has become of the archive's upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UploadState {
     /// None was asked for: nothing has been planned yet.
@@ -32,12 +33,6 @@ pub enum UploadState {
     Creating,
     /// It is there.
     Open(Upload),
-    /// S3 was asked to put a segment together and has not answered.
-    Completing(Upload),
-    /// S3 could not put a segment together, or its answer was lost: there may be an upload or an object.
-    Unclear(Upload),
-    /// The segment is an object.
-    Made(Object),
     /// S3 was asked to remove it and has not answered.
     Removing,
     /// It is removed, or could not be created.
@@ -68,12 +63,10 @@ pub struct Job {
     pub planner: Planner,
     /// What has become of its parts.
     pub ledger: Ledger,
-    /// Its upload.
+    /// The archive's upload.
     pub upload: UploadState,
-    /// The uploads of its segments, as far as they were asked for.
-    pub segments: Vec<UploadState>,
-    /// How many of them are objects.
-    pub segments_made: usize,
+    /// What has become of its segments.
+    pub segments: Segments,
     /// Whether a node was told to have S3 compose a part, which may have left something.
     pub is_composing: bool,
     /// Whether S3 was asked to remove what it has left beside its archive, and has not answered.
@@ -117,8 +110,7 @@ impl Job {
             planner,
             ledger: Ledger::default(),
             upload: UploadState::None,
-            segments: Vec::new(),
-            segments_made: 0,
+            segments: Segments::default(),
             is_composing: false,
             is_discarding: false,
             etag: None,
@@ -183,13 +175,10 @@ impl Job {
     /// The upload that the part at `index` goes to, if it is open.
     #[must_use]
     pub fn upload_of(&self, index: usize) -> Option<&Upload> {
-        let state = match self.planner.plan().parts[index].within {
-            None => &self.upload,
-            Some(segment) => self.segments.get(segment as usize)?,
-        };
-        match state {
-            UploadState::Open(upload) => Some(upload),
-            _ => None,
+        match (self.planner.plan().parts[index].within, &self.upload) {
+            (Some(segment), _) => self.segments.upload(segment),
+            (None, UploadState::Open(upload)) => Some(upload),
+            (None, _) => None,
         }
     }
 
@@ -207,12 +196,12 @@ impl Job {
             .next_back()
             .map_or(0, |last| plan.entries[last as usize].data().end.saturating_sub(bytes.end));
         let object = match *way {
-            Way::Joined(segment) => Some(self.object_of(segment)),
+            Way::Joined(segment) => Some(self.segments.object(segment)),
             Way::Streamed | Way::Composed | Way::Copied => None,
         };
         let rest = self.ledger.joined(plan.continuation(index)).bytes;
         if directory.clone().all(is_known) && rest == missing && object != Some(None) {
-            let object = |_| object.flatten().expect("the part joins it");
+            let object = |_| object.flatten().cloned().expect("the part joins it");
             let work = part_work(plan, &self.ledger, index, object);
             let below = (*way == Way::Composed).then(|| beside::below(&self.spec.destination, self.id));
             return Ok(PartWork { below, ..work });
@@ -222,14 +211,6 @@ impl Job {
             FailureKind::Internal,
             format!("part {number} was to be made before its CRCs were known"),
         ))
-    }
-
-    /// The object that a segment has become.
-    fn object_of(&self, segment: u32) -> Option<Object> {
-        match self.segments.get(segment as usize)? {
-            UploadState::Made(object) => Some(object.clone()),
-            _ => None,
-        }
     }
 
     /// Everything S3 needs to put the archive together.
@@ -256,10 +237,8 @@ impl Job {
     /// Whether S3 has yet to answer something that decides what there is to be removed.
     #[must_use]
     pub fn awaits_s3(&self) -> bool {
-        let awaits = |state: &UploadState| {
-            matches!(state, UploadState::Creating | UploadState::Completing(_) | UploadState::Removing)
-        };
-        self.is_discarding || awaits(&self.upload) || self.segments.iter().any(awaits)
+        let is_awaited = matches!(self.upload, UploadState::Creating | UploadState::Removing);
+        self.is_discarding || is_awaited || self.segments.awaits_s3()
     }
 
     /// Takes what it has left beside its archive, to be removed; `None` if there is nothing, or nothing any more.
@@ -270,18 +249,8 @@ impl Job {
             Location { bucket, key }
         });
         self.is_composing = false;
-        let mut left = Leftovers { below, ..Leftovers::default() };
-        for segment in std::mem::take(&mut self.segments) {
-            match segment {
-                UploadState::Open(upload) => left.uploads.push(upload),
-                UploadState::Unclear(upload) | UploadState::Completing(upload) => {
-                    left.objects.push(upload.destination.clone());
-                    left.uploads.push(upload);
-                }
-                UploadState::Made(object) => left.objects.push(object.location),
-                UploadState::None | UploadState::Creating | UploadState::Removing | UploadState::Gone => {}
-            }
-        }
+        let (uploads, objects) = std::mem::take(&mut self.segments).left();
+        let left = Leftovers { uploads, objects, below };
         (left != Leftovers::default()).then_some(left)
     }
 
@@ -297,10 +266,16 @@ impl Job {
             parts_planned: plan.parts.len() as u64,
             parts_done: self.ledger.parts_done(),
             bytes_per_second: self.rate.bytes_per_second(),
-            left_ms: (self.stage >= Stage::Transferring)
-                .then(|| self.rate.time_left(plan.bytes().saturating_sub(self.ledger.bytes_done())))
-                .flatten(),
+            left_ms: self.left_ms(),
         }
+    }
+
+    /// The rate tells nothing of how long S3 takes to put segments together and copy them into the archive. As long as
+    /// nodes have more to do that goes on meanwhile.
+    fn left_ms(&self) -> Option<u64> {
+        let left_bytes = self.planner.plan().bytes().saturating_sub(self.ledger.bytes_done());
+        let is_known = self.stage >= Stage::Transferring && left_bytes >= self.ledger.joining_bytes();
+        is_known.then(|| self.rate.time_left(left_bytes)).flatten()
     }
 
     /// What is shown of it.

@@ -13,7 +13,8 @@ use proto::plan::{Entry, Part, PartNumber, Plan, Way};
 /// takes it back from granted to ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum PartState {
-    /// Some of its CRCs are to come from this many other parts; or it joins a segment, which is to be put together.
+    /// Some of its CRCs are to come from this many other parts; or it joins a segment, of which this many leaves are
+    /// missing. When none is, S3 is to put the segment together.
     Waiting(usize),
     /// It can be granted.
     Ready,
@@ -49,21 +50,6 @@ impl Row {
     }
 }
 
-/// A segment as the ledger keeps it.
-#[derive(Clone, Debug, Default)]
-struct Segment {
-    /// Whether S3 has its upload. Until then its leaves that are ready are kept here, each with whether it goes to
-    /// the front of the queue.
-    is_open: bool,
-    kept: Vec<(usize, bool)>,
-    /// Leaves that are not done.
-    missing: usize,
-    /// The part that joins it, once that is planned.
-    joined: Option<usize>,
-    /// Whether all of it was handed over to be put together. What is in it then stays as it is.
-    is_sealed: bool,
-}
-
 /// Why a report cannot be true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
@@ -88,9 +74,14 @@ pub struct Ledger {
     /// Parts that can be granted and are in no queue, the most urgent first; with each, whether it goes to the
     /// front of the queue.
     ready: VecDeque<(usize, bool)>,
-    segments: Vec<Segment>,
+    /// Segments planned so far, the one that is still growing included.
+    segments: u32,
+    /// The part that joins each segment, of those of which all is planned.
+    joins: Vec<usize>,
     /// Segments of which every leaf is done, to be put together.
     filled: VecDeque<u32>,
+    /// Bytes of segments of which every leaf is done, and whose parts are not.
+    joining_bytes: u64,
     /// CRC-32 of each entry; `crc32_known` tells which are.
     crc32: Vec<u32>,
     crc32_known: Vec<bool>,
@@ -116,8 +107,14 @@ impl Ledger {
             let state = if holds_directory {
                 self.directory_from.get_or_insert(index);
                 PartState::Waiting(0)
-            } else if is_joined {
-                PartState::Waiting(1)
+            } else if let Way::Joined(segment) = part.way {
+                debug_assert_eq!(self.joins.len(), segment as usize, "segments are joined in their order");
+                self.joins.push(index);
+                let missing = plan.leaves(index).filter(|leaf| !self.is_done_at(*leaf)).count();
+                if missing == 0 {
+                    self.fill(segment, part.size());
+                }
+                PartState::Waiting(missing)
             } else {
                 match plan.continuation(index).count() {
                     0 => PartState::Ready,
@@ -136,71 +133,31 @@ impl Ledger {
                 failures: 0,
                 losses: 0,
             });
-            self.gather(part, index);
+            self.segments = self.segments.max(part.within.map_or(0, |segment| segment + 1));
             if is_ready {
                 // Copies take none of a node's bandwidth, and headers wait for them: they go first.
-                self.queue(part, index, part.way == Way::Copied, false);
+                self.ready.push_back((index, part.way == Way::Copied));
             }
         }
         self.release_directory();
     }
 
-    /// Notes what a new part has to do with a segment.
-    fn gather(&mut self, part: &Part, index: usize) {
-        let (Some(segment), joined) = (match part.way {
-            Way::Joined(segment) => (Some(segment), Some(index)),
-            Way::Streamed | Way::Composed | Way::Copied => (part.within, None),
-        }) else {
-            return;
-        };
-        if self.segments.len() <= segment as usize {
-            self.segments.resize_with(segment as usize + 1, Segment::default);
-        }
-        let gathered = &mut self.segments[segment as usize];
-        match joined {
-            Some(_) => gathered.joined = joined,
-            None => gathered.missing += 1,
-        }
-        if joined.is_some() && gathered.missing == 0 {
-            self.filled.push_back(segment);
-        }
-    }
-
-    /// Makes a part that is ready the last of those to be granted, or the first; when there is an upload for it.
-    fn queue(&mut self, part: &Part, index: usize, is_urgent: bool, is_first: bool) {
-        let segment = part.within.map(|segment| &mut self.segments[segment as usize]);
-        match segment.filter(|segment| !segment.is_open) {
-            Some(segment) => segment.kept.push((index, is_urgent)),
-            None if is_first => self.ready.push_front((index, is_urgent)),
-            None => self.ready.push_back((index, is_urgent)),
-        }
-    }
-
     /// Segments planned so far, the one that is still growing included.
     #[must_use]
-    pub fn segments(&self) -> usize {
-        self.segments.len()
-    }
-
-    /// Notes that S3 has the upload of a segment, so that its leaves can be granted.
-    pub fn open(&mut self, segment: u32) {
-        let segment = &mut self.segments[segment as usize];
-        segment.is_open = true;
-        self.ready.extend(segment.kept.drain(..));
+    pub fn segments(&self) -> u32 {
+        self.segments
     }
 
     /// Takes the next segment that S3 can put together, with the index of the part that joins it. What its leaves
     /// hold can no longer be doubted then.
     pub fn next_filled(&mut self) -> Option<(u32, usize)> {
-        let number = self.filled.pop_front()?;
-        let segment = &mut self.segments[number as usize];
-        segment.is_sealed = true;
-        Some((number, segment.joined.expect("it is filled once all of it is planned")))
+        let segment = self.filled.pop_front()?;
+        Some((segment, self.joins[segment as usize]))
     }
 
     /// Notes that a segment is an object, which S3 can copy.
     pub fn made(&mut self, segment: u32) {
-        let index = self.segments[segment as usize].joined.expect("it was filled");
+        let index = self.joins[segment as usize];
         self.rows[index].state = PartState::Ready;
         self.ready.push_front((index, true));
     }
@@ -221,6 +178,11 @@ impl Ledger {
     #[must_use]
     pub fn has_ready(&self) -> bool {
         !self.ready.is_empty()
+    }
+
+    /// Puts ready parts back that could not be put in a queue yet; with each, whether it goes to the front there.
+    pub fn make_ready(&mut self, parts: Vec<(usize, bool)>) {
+        self.ready.extend(parts);
     }
 
     /// Puts a ready part back that was in a queue which is no more.
@@ -264,16 +226,18 @@ impl Ledger {
     #[must_use]
     pub fn doubt(&mut self, plan: &Plan, number: PartNumber) -> bool {
         let continuation: Vec<usize> = plan.continuation(number.index()).collect();
-        let row = &mut self.rows[number.index()];
-        if continuation.is_empty() || !matches!(row.state, PartState::Granted) {
+        if continuation.is_empty() || self.rows[number.index()].state != PartState::Granted {
             self.give_back(number);
             return true;
         }
-        let segment_of = |index: usize| plan.parts[index].within.map(|segment| segment as usize);
-        let mut segments = continuation.iter().filter_map(|index| segment_of(*index));
-        if segments.any(|segment| self.segments[segment].is_sealed) {
+        let is_sealed = |index: &usize| {
+            let joined = self.joined_by(&plan.parts[*index]);
+            joined.is_some_and(|joined| !matches!(self.rows[joined].state, PartState::Waiting(1..)))
+        };
+        if continuation.iter().any(is_sealed) {
             return false;
         }
+        let row = &mut self.rows[number.index()];
         row.live = row.live.saturating_sub(1);
         row.doubted = row.attempts;
         row.state = PartState::Waiting(continuation.len());
@@ -283,8 +247,10 @@ impl Ledger {
             self.done -= 1;
             self.bytes_done -= plan.parts[index].size();
             self.open_with_entries += 1;
-            if let Some(segment) = segment_of(index) {
-                self.segments[segment].missing += 1;
+            if let Some(joined) = self.joined_by(&plan.parts[index])
+                && let PartState::Waiting(missing) = &mut self.rows[joined].state
+            {
+                *missing += 1;
             }
         }
         true
@@ -293,7 +259,16 @@ impl Ledger {
     /// Whether the part is in S3.
     #[must_use]
     pub fn is_done(&self, number: PartNumber) -> bool {
-        self.rows.get(number.index()).is_some_and(|row| matches!(row.state, PartState::Done { .. }))
+        self.is_done_at(number.index())
+    }
+
+    fn is_done_at(&self, index: usize) -> bool {
+        self.rows.get(index).is_some_and(|row| matches!(row.state, PartState::Done { .. }))
+    }
+
+    /// The part that joins the segment of which this is a leaf, once that is planned.
+    fn joined_by(&self, leaf: &Part) -> Option<usize> {
+        self.joins.get(leaf.within? as usize).copied()
     }
 
     /// Whether the attempt was made of parts that have proved to be damaged since: that it failed says nothing new.
@@ -359,24 +334,35 @@ impl Ledger {
         self.rows[index].state = PartState::Done { etag: Etag::parse(&done.etag), crc: done.crc };
         self.done += 1;
         // Those of a segment are there when its leaves are.
-        self.bytes_done += if is_joined { 0 } else { part.size() };
+        if is_joined {
+            self.joining_bytes -= part.size();
+        } else {
+            self.bytes_done += part.size();
+        }
         self.open_with_entries -= usize::from(self.rows[index].holds_entries);
         if is_data_only && !is_joined {
             self.release_header(plan, index);
         }
-        self.fill(part);
+        self.release_segment(plan, part);
         self.release_directory();
         Ok(true)
     }
 
-    /// Notes that a part is done which may be the last leaf that its segment waits for.
-    fn fill(&mut self, part: &Part) {
-        let Some(number) = part.within else { return };
-        let segment = &mut self.segments[number as usize];
-        segment.missing -= 1;
-        if segment.missing == 0 && segment.joined.is_some() {
-            self.filled.push_back(number);
+    /// Lets the segment of which this part is a leaf, if it is one, be put together one leaf sooner.
+    fn release_segment(&mut self, plan: &Plan, leaf: &Part) {
+        let (Some(segment), Some(joined)) = (leaf.within, self.joined_by(leaf)) else { return };
+        if let PartState::Waiting(missing) = &mut self.rows[joined].state {
+            *missing -= 1;
+            if *missing == 0 {
+                self.fill(segment, plan.parts[joined].size());
+            }
         }
+    }
+
+    /// Notes that all leaves of a segment are done.
+    fn fill(&mut self, segment: u32, bytes: u64) {
+        self.filled.push_back(segment);
+        self.joining_bytes += bytes;
     }
 
     /// Lets the header of the entry whose data is in part `index` go one part sooner.
@@ -388,7 +374,7 @@ impl Ledger {
             *others -= 1;
             if *others == 0 {
                 self.rows[header].state = PartState::Ready;
-                self.queue(&plan.parts[header], header, true, true);
+                self.ready.push_front((header, true));
             }
         }
     }
@@ -444,6 +430,12 @@ impl Ledger {
     #[must_use]
     pub fn bytes_done(&self) -> u64 {
         self.bytes_done
+    }
+
+    /// Bytes of these of which S3 is still to make segments, and the archive of those.
+    #[must_use]
+    pub fn joining_bytes(&self) -> u64 {
+        self.joining_bytes
     }
 
     /// What S3 is told of an upload of these parts, of which it holds the finished ones: each of them, those that had

@@ -20,6 +20,7 @@ pub mod plan_check;
 pub mod planner;
 mod rate;
 pub mod scheduler;
+pub mod segment;
 pub mod story;
 pub mod verify;
 pub mod work;

@@ -260,7 +260,7 @@ pub struct Progress {
     /// parts take, because many end together.
     pub bytes_per_second: u64,
     /// Milliseconds until all parts are uploaded, at that rate; `None` while that cannot be told: until the listing has
-    /// ended and as many parts are done as nodes work at.
+    /// ended and as many parts are done as nodes work at, and when most of what is left is for S3 to join segments.
     pub left_ms: Option<u64>,
 }
 

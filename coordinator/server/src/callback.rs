@@ -89,7 +89,7 @@ impl Callbacks {
     pub(crate) async fn tell(self, job: JobView, target: CallbackTarget) {
         let id = job.id;
         if let Some(records) = &self.records {
-            let record = Record { job: job.clone(), url: target.url.clone() };
+            let record = Record::ended(&job, target.url.clone());
             let _turn = records.turn().await;
             if let Err(failure) = records.write(&record).await {
                 tracing::warn!(job = %id, %failure, "its outcome is not recorded with its callback");
@@ -100,7 +100,8 @@ impl Callbacks {
             tracing::warn!(job = %id, "its callback is left to the next coordinator: as many wait as may");
             return;
         };
-        self.tell_recorded(job, target).await;
+        let body = serde_json::to_vec(&job).expect("a job can be told in JSON");
+        self.tell_recorded(id, body.into(), target).await;
     }
 
     /// Tells what coordinators before this one owed, until that is done or no longer wanted. `target` gives whom to
@@ -119,20 +120,20 @@ impl Callbacks {
                     Ok(record) => record,
                     Err(why) => {
                         let key = printable(&object.key);
-                        tracing::warn!(key, why, "no record of a callback: left as it is");
+                        tracing::warn!(key, why, "a record of a callback cannot be read: left as it is");
                         return;
                     }
                 };
-                let (target, job) = (target(record.job.owner.as_deref(), &record.url), record.told());
-                match target {
-                    Some(target) => callbacks.tell_recorded(job, target).await,
+                let Record { job, owner, url, body, .. } = record;
+                match target(owner.as_deref(), &url) {
+                    Some(target) => callbacks.tell_recorded(job, body.to_string().into(), target).await,
                     None => {
                         tracing::warn!(
-                            job = %job.id,
-                            owner = job.owner,
+                            %job,
+                            owner,
                             "its callback is given up: there is no key to sign it with any more, or its owner may no longer have that address called"
                         );
-                        callbacks.forget(job.id).await;
+                        callbacks.forget(job).await;
                     }
                 }
             });
@@ -141,17 +142,16 @@ impl Callbacks {
     }
 
     /// Delivers a callback, and deletes its record unless it is left to the next coordinator.
-    async fn tell_recorded(self, job: JobView, target: CallbackTarget) {
-        let (id, callbacks) = (job.id, self.clone());
-        if self.deliver(job, target).await {
-            callbacks.forget(id).await;
+    async fn tell_recorded(self, job: JobId, body: Bytes, target: CallbackTarget) {
+        let callbacks = self.clone();
+        if self.deliver(job, body, target).await {
+            callbacks.forget(job).await;
         }
     }
 
     /// Whether it is done with: delivered, or given up for good.
-    async fn deliver(self, job: JobView, target: CallbackTarget) -> bool {
-        let within = self.within;
-        let (id, mut stopping) = (job.id, self.stopping.clone());
+    async fn deliver(self, job: JobId, body: Bytes, target: CallbackTarget) -> bool {
+        let (within, mut stopping) = (self.within, self.stopping.clone());
         // Time for an attempt under way and for one more, but not for those of others to the same host.
         let is_late = async {
             if stopping.wait_for(|is_stopping| *is_stopping).await.is_ok() {
@@ -159,47 +159,45 @@ impl Callbacks {
             }
         };
         tokio::select! {
-            is_done = self.insist(job, target) => is_done,
+            is_done = self.insist(job, body, target) => is_done,
             () = tokio::time::sleep(within) => {
-                tracing::warn!(job = %id, "its callback is given up: its receiver takes them too slowly");
+                tracing::warn!(%job, "its callback is given up: its receiver takes them too slowly");
                 true
             }
             () = is_late => {
-                tracing::warn!(job = %id, "its callback is left to the next coordinator, because this one ends");
+                tracing::warn!(%job, "its callback is left to the next coordinator, because this one ends");
                 false
             }
         }
     }
 
     /// Sends it again and again; says whether it is done with.
-    async fn insist(mut self, job: JobView, target: CallbackTarget) -> bool {
-        let id = job.id;
-        let body = Bytes::from(serde_json::to_vec(&job).expect("a job can be told in JSON"));
+    async fn insist(mut self, job: JobId, body: Bytes, target: CallbackTarget) -> bool {
         // Neither path nor query: they may hold what only caller and receiver should know.
         let Some((url, host)) = address(&target.url) else {
-            tracing::warn!(job = %id, "its callback has no valid address");
+            tracing::warn!(%job, "its callback has no valid address");
             return true;
         };
         let mut failed = 0;
         loop {
             let is_stopping = *self.stopping.borrow();
-            let why = match self.post(id, &url, &host, &target.key, body.clone()).await {
+            let why = match self.post(job, &url, &host, &target.key, body.clone()).await {
                 Ok(()) => {
-                    tracing::debug!(job = %id, host, "callback delivered");
+                    tracing::debug!(%job, host, "callback delivered");
                     return true;
                 }
                 Err(why) => why,
             };
             failed += 1;
             if failed == CALLBACK_ATTEMPTS_MAX {
-                tracing::warn!(job = %id, host, why, failed, "its callback was not taken, and is given up");
+                tracing::warn!(%job, host, why, failed, "its callback was not taken, and is given up");
                 return true;
             }
             if is_stopping {
-                tracing::warn!(job = %id, host, why, failed, "its callback was not taken, and is left to the next coordinator");
+                tracing::warn!(%job, host, why, failed, "its callback was not taken, and is left to the next coordinator");
                 return false;
             }
-            tracing::debug!(job = %id, host, why, failed, "its callback is sent again");
+            tracing::debug!(%job, host, why, failed, "its callback is sent again");
             let longest = self.first_wait.saturating_mul(1 << (failed - 1));
             // Never at once: whoever is overwhelmed needs time.
             let wait = longest.mul_f64(0.5 + rand::random::<f64>() / 2.0);

@@ -11,8 +11,8 @@ use proto::location::Location;
 use proto_s3::{Error, S3, with_retries};
 
 use crate::abort::{abort, command_that_removes};
-use crate::discard::sweep;
 use crate::journal::Journal;
+use crate::sweep::sweep;
 
 /// How much S3's whole-second timestamps and our own measure of time may differ, in seconds.
 pub(crate) const SLACK_S: i64 = 2;

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::abort::{abort, command_that_removes};
 use crate::create::{SLACK_S, unix_now};
-use crate::discard::{remove_objects_below, remove_uploads_below, sweep};
 use crate::state::{Folder, StateLocation};
+use crate::sweep::{remove_objects_below, remove_uploads_below, sweep};
 
 /// The records of uploads below a [`StateLocation`].
 #[derive(Clone, Debug)]

@@ -25,6 +25,7 @@ mod sessions;
 mod spans;
 mod spool;
 mod state;
+mod sweep;
 mod tokens;
 mod turns;
 mod writer;

@@ -138,7 +138,8 @@ impl Machine {
             return;
         }
         for job in self.jobs.values_mut().filter(|job| job.ledger.has_ready() && job.is_granting()) {
-            while let Some((index, is_urgent)) = job.ledger.next_ready() {
+            while let Some((index, is_urgent)) = job.segments.next_ready(job.planner.plan(), &mut job.ledger)
+            {
                 let (cost_bytes, is_copy) = (job.part_cost(index), job.is_copy(index));
                 let part = Queued { index, cost_bytes, is_copy, origin: Origin::Granted };
                 let failed_at = job.failed_at.get(&PartNumber::from_index(index));

@@ -3,12 +3,10 @@
 use proto::batch::Upload;
 use proto::failure::{Failure, FailureKind};
 use proto::job::{JobId, Stage};
-use proto::limits::{KEY_BYTES_MAX, SEGMENTS_OPEN_MAX};
+use proto::limits::KEY_BYTES_MAX;
 
 use super::{Effect, Machine, Question};
 use crate::beside;
-use crate::job::UploadState;
-use crate::work::Object;
 
 impl Machine {
     /// Has S3 create the uploads of segments that were planned, in their order and not too many at a time, and put
@@ -19,16 +17,11 @@ impl Machine {
     pub(super) fn tend_segments(&mut self, id: JobId) {
         let Some(job) = self.jobs.get_mut(&id).filter(|job| job.is_granting()) else { return };
         while let Some((segment, joined)) = job.ledger.next_filled() {
-            let state = &mut job.segments[segment as usize];
-            let UploadState::Open(upload) = state.clone() else { continue };
-            *state = UploadState::Completing(upload.clone());
+            let Some(upload) = job.segments.complete(segment) else { continue };
             let completion = job.completion_of_segment(upload, joined);
             self.effects.push(Effect::Ask(Question::Complete(id, Some(segment), completion)));
         }
-        while job.segments.len() < job.ledger.segments()
-            && job.segments.len() - job.segments_made < SEGMENTS_OPEN_MAX
-        {
-            let segment = u32::try_from(job.segments.len()).expect("there are at most 10,000");
+        while let Some(segment) = job.segments.next(job.ledger.segments()) {
             let destination = beside::segment(&job.spec.destination, id, segment);
             if destination.key.len() > KEY_BYTES_MAX {
                 let message = format!(
@@ -36,9 +29,9 @@ impl Machine {
                     job.spec.destination,
                     destination.key.len() - job.spec.destination.key.len()
                 );
+                job.segments.not_created(segment);
                 return self.fail(id, Failure::new(FailureKind::Destination, message));
             }
-            job.segments.push(UploadState::Creating);
             let question =
                 Question::Create { job: id, segment: Some(segment), destination, no_overwrite: false };
             self.effects.push(Effect::Ask(question));
@@ -47,14 +40,10 @@ impl Machine {
 
     pub(super) fn segment_created(&mut self, id: JobId, segment: u32, upload: Result<Upload, Failure>) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        let state = &mut job.segments[segment as usize];
         match upload {
-            Ok(upload) => {
-                *state = UploadState::Open(upload);
-                job.ledger.open(segment);
-            }
+            Ok(upload) => job.ledger.make_ready(job.segments.created(segment, upload)),
             Err(failure) => {
-                *state = UploadState::Gone;
+                job.segments.not_created(segment);
                 self.fail(id, failure);
             }
         }
@@ -63,19 +52,15 @@ impl Machine {
 
     pub(super) fn segment_completed(&mut self, id: JobId, segment: u32, etag: Result<String, Failure>) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        let state = &mut job.segments[segment as usize];
-        let UploadState::Completing(upload) = state.clone() else { return };
+        if !job.segments.completed(segment, etag.as_ref().ok().cloned()) {
+            return;
+        }
         match etag {
-            Ok(etag) => {
-                *state = UploadState::Made(Object { location: upload.destination, etag });
-                job.segments_made += 1;
+            Ok(_) => {
                 job.ledger.made(segment);
                 self.tend_segments(id);
             }
-            Err(failure) => {
-                *state = UploadState::Unclear(upload);
-                self.fail(id, failure);
-            }
+            Err(failure) => self.fail(id, failure),
         }
         self.clean_up(id);
     }

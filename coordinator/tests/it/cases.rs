@@ -4,7 +4,7 @@ use coordinator::ledger::Ledger;
 use coordinator::plan_check::{check, check_collisions, check_composition, check_sizes, check_work};
 use coordinator::planner::{Copying, Means, Planner};
 use coordinator::work::{Object, part_work};
-use proto::batch::AttemptId;
+use proto::batch::{AttemptId, Upload};
 use proto::compose::Composition;
 use proto::crc::{Crc, StoredKind};
 use proto::failure::Failure;
@@ -88,8 +88,8 @@ pub(crate) fn segment(number: u32) -> Object {
 /// Segments as S3 has them, of which no more than two are open at a time: with fewer it might not go on.
 #[derive(Default)]
 pub(crate) struct Segments {
-    opened: u32,
-    made: u32,
+    segments: coordinator::segment::Segments,
+    open: usize,
 }
 
 impl Segments {
@@ -97,14 +97,24 @@ impl Segments {
     pub(crate) fn tend(&mut self, ledger: &mut Ledger) -> Vec<usize> {
         let filled: Vec<(u32, usize)> = std::iter::from_fn(|| ledger.next_filled()).collect();
         for (segment, _) in &filled {
+            self.segments.complete(*segment).expect("its leaves were uploaded to it");
+            assert!(self.segments.completed(*segment, Some("etag".into())));
             ledger.made(*segment);
-            self.made += 1;
+            self.open -= 1;
         }
-        while (self.opened as usize) < ledger.segments() && self.opened - self.made < 2 {
-            ledger.open(self.opened);
-            self.opened += 1;
+        while self.open < 2
+            && let Some(number) = self.segments.next(ledger.segments())
+        {
+            let upload = Upload { destination: segment(number).location, upload_id: number.to_string() };
+            ledger.make_ready(self.segments.created(number, upload));
+            self.open += 1;
         }
         filled.into_iter().map(|(_, joined)| joined).collect()
+    }
+
+    /// The most urgent of the parts that can be made.
+    pub(crate) fn next_ready(&mut self, plan: &Plan, ledger: &mut Ledger) -> Option<usize> {
+        self.segments.next_ready(plan, ledger).map(|(index, _)| index)
     }
 }
 
@@ -187,7 +197,7 @@ impl Case {
 
     /// Makes the work of the most urgent part and reports it done, with CRCs of no meaning.
     fn grant(&self, plan: &Plan, ledger: &mut Ledger, segments: &mut Segments) -> Option<(usize, PartWork)> {
-        let (index, _) = ledger.next_ready()?;
+        let index = segments.next_ready(plan, ledger)?;
         let attempt = ledger.grant(index)?;
         let work = part_work(plan, ledger, index, segment);
         let leaves = ledger.joined(plan.leaves(index));

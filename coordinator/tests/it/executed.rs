@@ -87,7 +87,7 @@ fn execute(case: &Case) -> Plan {
     let mut segments = Segments::default();
     let mut parts = vec![Vec::new(); plan.parts.len()];
     segments.tend(&mut ledger);
-    while let Some((index, _)) = ledger.next_ready() {
+    while let Some(index) = segments.next_ready(&plan, &mut ledger) {
         let attempt = ledger.grant(index).expect("it is ready");
         let work = part_work(&plan, &ledger, index, segment);
         let (part, bodies) = match plan.parts[index].way {

@@ -92,11 +92,15 @@ fn job() -> JobView {
     }
 }
 
+fn body() -> Bytes {
+    serde_json::to_vec(&job()).expect("a job can be told in JSON").into()
+}
+
 #[tokio::test]
 async fn a_callback_is_signed() {
     let (address, mut got) = receiver(&[TAKEN]).await;
     let (callbacks, _stop) = callbacks(Duration::ZERO);
-    callbacks.deliver(job(), target(address)).await;
+    callbacks.deliver(JobId(7), body(), target(address)).await;
     let (head, body) = got.recv().await.unwrap();
     assert!(head.starts_with("POST /done?token=hush HTTP/1.1\r\n"), "{head}");
     assert_eq!(header(&head, "content-type"), "application/json");
@@ -119,7 +123,7 @@ fn signatures_are_those_of_others() {
 async fn it_is_sent_again_until_it_is_taken() {
     let (address, mut got) = receiver(&[FAILED, Answer::Close, Answer::Status("302 Found"), TAKEN]).await;
     let (callbacks, _stop) = callbacks(Duration::from_millis(1));
-    callbacks.deliver(job(), target(address)).await;
+    callbacks.deliver(JobId(7), body(), target(address)).await;
     for _ in 0..4 {
         let (head, _) = got.recv().await.unwrap();
         assert!(head.starts_with("POST /done"), "a redirect was followed: {head}");
@@ -132,14 +136,14 @@ async fn it_is_sent_again_until_it_is_taken() {
 async fn who_never_takes_it_is_given_up() {
     let (address, mut got) = receiver(&[FAILED]).await;
     let (callbacks, _stop) = callbacks(Duration::from_millis(1));
-    callbacks.clone().deliver(job(), target(address)).await;
+    callbacks.clone().deliver(JobId(7), body(), target(address)).await;
     for _ in 0..CALLBACK_ATTEMPTS_MAX {
         got.recv().await.unwrap();
     }
     assert!(got.try_recv().is_err());
     // Nobody listens there.
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    callbacks.deliver(job(), target(closed)).await;
+    callbacks.deliver(JobId(7), body(), target(closed)).await;
 }
 
 #[tokio::test]
@@ -149,12 +153,12 @@ async fn who_never_answers_holds_up_nobody_else() {
     let (callbacks, _stop) = callbacks(Duration::from_millis(1));
     let mut waiting = JoinSet::new();
     for _ in 0..2 * CALLBACKS_AT_ONCE {
-        waiting.spawn(callbacks.clone().deliver(job(), target(silent)));
+        waiting.spawn(callbacks.clone().deliver(JobId(7), body(), target(silent)));
     }
     for _ in 0..CALLBACKS_AT_ONCE_PER_HOST {
         begun.recv().await.unwrap();
     }
-    callbacks.deliver(job(), target(address)).await;
+    callbacks.deliver(JobId(7), body(), target(address)).await;
     got.recv().await.unwrap();
     waiting.shutdown().await;
 }
@@ -163,7 +167,7 @@ async fn who_never_answers_holds_up_nobody_else() {
 async fn a_coordinator_that_stops_tries_once_more() {
     let (address, mut got) = receiver(&[FAILED]).await;
     let (callbacks, stop) = callbacks(Duration::from_secs(3_600));
-    let delivering = tokio::spawn(callbacks.deliver(job(), target(address)));
+    let delivering = tokio::spawn(callbacks.deliver(JobId(7), body(), target(address)));
     got.recv().await.unwrap();
     stop.send_replace(true);
     delivering.await.unwrap();
@@ -206,7 +210,7 @@ async fn many_who_never_answer_hold_up_nobody_else() {
     for _ in 0..10 {
         let (silent, got) = receiver(&[Answer::Never]).await;
         for _ in 0..CALLBACKS_AT_ONCE_PER_HOST {
-            waiting.spawn(callbacks.clone().deliver(job(), target(silent)));
+            waiting.spawn(callbacks.clone().deliver(JobId(7), body(), target(silent)));
         }
         begun.push(got);
     }
@@ -216,7 +220,7 @@ async fn many_who_never_answer_hold_up_nobody_else() {
         }
     }
     let (address, mut got) = receiver(&[TAKEN]).await;
-    assert!(callbacks.deliver(job(), target(address)).await);
+    assert!(callbacks.deliver(JobId(7), body(), target(address)).await);
     got.recv().await.unwrap();
     waiting.shutdown().await;
 }
@@ -229,7 +233,7 @@ async fn what_waits_too_long_is_given_up() {
     let _all = of_host.acquire_many(CALLBACKS_AT_ONCE_PER_HOST as u32).await.expect("it is never closed");
     let callbacks = Callbacks { within: Duration::from_millis(20), ..callbacks };
     // Otherwise it would never come back.
-    callbacks.deliver(job(), target(SocketAddr::from(([127, 0, 0, 1], 9)))).await;
+    callbacks.deliver(JobId(7), body(), target(SocketAddr::from(([127, 0, 0, 1], 9)))).await;
 }
 
 #[tokio::test]

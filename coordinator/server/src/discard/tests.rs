@@ -1,5 +1,7 @@
 //! The order in which things are removed, against the twin.
 
+use std::time::Duration;
+
 use proto::job::JobId;
 use proto_s3::{Keys, Options};
 use simulations_s3::{Fault, FaultKind, Op, Rope, Server, Twin, TwinOptions};

@@ -96,7 +96,7 @@ fn records(world: &World) -> Vec<String> {
     keys
 }
 
-/// Leaves a record, as a coordinator that died did.
+/// Leaves a record, as a coordinator that died did when records had no versions.
 fn leave(world: &World, id: &str, owner: Option<&str>, url: &str, outcome: &Value) {
     let record = json!({
         "job": {
@@ -130,6 +130,7 @@ async fn what_is_owed_is_recorded_until_it_is_taken() {
     let record = world.twin.object(STATE, &records(&world)[0]).unwrap().content;
     let record = String::from_utf8(record.to_bytes().to_vec()).unwrap();
     assert!(record.contains(&receiver.url) && !record.contains("only we two"), "{record}");
+    assert!(record.contains("\"version\":1"), "{record}");
     serving.request(Method::DELETE, &format!("/v1/jobs/{id}")).send().await.unwrap();
     let told = receiver.told(KEY).await;
     assert_eq!((&told["id"], &told["state"]), (&made["id"], &json!("cancelled")));
@@ -242,10 +243,32 @@ async fn what_is_no_record_of_a_callback_is_left() {
     let (world, mut receiver) = (World::new().await, Receiver::start().await);
     put(&world, "notes", "hello");
     put(&world, "long", &"x".repeat(3 << 20));
+    put(&world, "0000000000000008", &json!({ "version": 2, "job": "0000000000000008" }).to_string());
     leave(&world, ID, None, &receiver.url, &Value::Null);
     let serving = Serving::start_with(&world, keyed()).await;
     receiver.told(KEY).await;
-    until(|| records(&world).len() == 2).await;
+    until(|| records(&world).len() == 3).await;
+    serving.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_coordinator_that_dies_leaves_what_the_next_one_is_to_tell() {
+    let (world, mut receiver) = (World::new().await, Receiver::start().await);
+    world.fill(1, 10);
+    let dead = Serving::start_with(&world, keyed()).await;
+    let (_, made) = dead.submit(&calling_back(&receiver)).await;
+    let key = records(&world).remove(0);
+    let record = world.twin.object(STATE, &key).unwrap().content;
+    // What it does in the end is not what one does that dies.
+    dead.stop().await.unwrap();
+    receiver.told(KEY).await;
+    world.twin.put(STATE, &key, record);
+    let serving = Serving::start_with(&world, keyed()).await;
+    let told = receiver.told(KEY).await;
+    assert_eq!((&told["id"], &told["state"]), (&made["id"], &json!("failed")));
+    assert_eq!(told["outcome"]["failed"]["failure"]["kind"], "unavailable");
+    assert_eq!(told["destination"], json!(at(OUT, "a.zip")));
+    until(|| records(&world).is_empty()).await;
     serving.stop().await.unwrap();
 }
 

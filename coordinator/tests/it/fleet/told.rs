@@ -40,6 +40,26 @@ fn the_time_left_is_true_where_parts_end_rarely() {
     }
 }
 
+/// Their bytes are there before they are joined, so the time left would be none for as long as that takes.
+#[test]
+fn no_time_is_told_while_only_segments_are_joined() {
+    let mut fleet = Fleet::new(Policy::default());
+    (0..2).for_each(|id| fleet.join(id, 50.0 * MB_PER_S));
+    let asked = JobSpec { part_bytes: Some(1_024 * MIB), ..spec(None) };
+    fleet.submit_spec(JOB.0, 800, 5 * MIB, asked);
+    let (mut told, mut joining_ms) = (0, 0);
+    while fleet.ended.is_empty() {
+        fleet.run_until(fleet.now_ms + 100);
+        let Some(progress) = fleet.machine.progress(JOB) else { break };
+        told += u64::from(progress.left_ms.is_some());
+        if progress.bytes_done == progress.bytes_planned && progress.parts_done < progress.parts_planned {
+            joining_ms += 100;
+            assert_eq!(progress.left_ms, None);
+        }
+    }
+    assert!(told > 100 && joining_ms >= 1_000, "told {told} times, joined for {joining_ms} ms");
+}
+
 /// What only waits at a node tells nothing, and is not waited for.
 #[test]
 fn the_time_left_is_told_once_what_nodes_work_at_is_done() {
