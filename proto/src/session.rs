@@ -15,7 +15,7 @@ use crate::requests::RequestClass;
 
 /// Versions of this protocol that this build speaks, the oldest and the newest. The layout of a message never
 /// changes within a version, because bincode says nothing about what it holds.
-pub const PROTOCOL_VERSIONS: std::ops::RangeInclusive<u32> = 3..=3;
+pub const PROTOCOL_VERSIONS: std::ops::RangeInclusive<u32> = 4..=4;
 
 /// Names one session: the time a node is known to a coordinator, whatever happens to the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -77,11 +77,13 @@ pub enum Order {
     Drain,
 }
 
-/// How many requests of one class one node may send to one bucket.
+/// How many requests of one class one node may send to one bucket, or one of its places.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pace {
     /// The bucket.
     pub bucket: String,
+    /// Which of its places; none for all of it, whose places then have no paces of their own.
+    pub place: Option<String>,
     /// Reads or writes.
     pub class: RequestClass,
     /// Requests a second, in thousandths.
