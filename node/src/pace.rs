@@ -279,11 +279,8 @@ mod tests {
             let place = place.map(ToOwned::to_owned);
             Throttled { bucket: bucket.into(), place, class, refused, sent: 1 }
         };
-        let all = [
-            told("free", None, Read, 0),
-            told("paced", None, Write, 0),
-            told("free", Some(""), Read, 1),
-        ];
+        let all =
+            [told("free", None, Read, 0), told("paced", None, Write, 0), told("free", Some(""), Read, 1)];
         assert_eq!(pacer.take_throttled(), all);
         assert_eq!(pacer.take_throttled(), []);
         assert_eq!(pacer.buckets.len(), 1, "what has no pace is forgotten");

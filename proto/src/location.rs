@@ -322,9 +322,15 @@ mod tests {
 
     #[test]
     fn places_are_two_folders_deep() {
-        for (key, expected) in
-            [("", ""), ("a", ""), ("a/", "a/"), ("a/b", "a/"), ("a/b/c/d", "a/b/"), ("/a/é", "/a/"), ("//x", "//")]
-        {
+        for (key, expected) in [
+            ("", ""),
+            ("a", ""),
+            ("a/", "a/"),
+            ("a/b", "a/"),
+            ("a/b/c/d", "a/b/"),
+            ("/a/é", "/a/"),
+            ("//x", "//"),
+        ] {
             assert_eq!(place(key), expected, "{key}");
         }
     }

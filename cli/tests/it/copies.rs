@@ -170,9 +170,7 @@ fn composing_goes_on_whatever_answers_are_lost_or_refused() {
         let world = World::new();
         populate_alike(&world, 200_000);
         world.twin.add_fault(Fault::new(op, kind).keys("a.zip.zipfleet-").on(Occasion::First(3)));
-        let began = std::time::Instant::now();
         let done = json(&world.zipfleet(&ARGS));
-        println!("{kind:?} {op:?}: {} ms", began.elapsed().as_millis());
         world.archive_is_right("out", "a.zip", &world.entries("src", ""));
         assert_eq!(done["requests"]["bytes_received"], 0, "{kind:?} {op:?}");
     }

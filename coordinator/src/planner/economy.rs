@@ -8,15 +8,8 @@ use proto::limits::{
 };
 use proto::requests::{READ_USD, WRITE_OR_LIST_USD};
 
-/// Reads a second S3 promises for one prefix (S3: "Performance design patterns").
-const READS_PER_S: f64 = 5_500.0;
-/// Writes a second S3 promises for one prefix, same source.
-const WRITES_PER_S: f64 = 3_500.0;
-/// Seconds until the first copies of a job are done, however many there are: measured by others as 1.5 to 2.5 s for
-/// objects of 1 to 10 GiB in parts of 64 to 128 MiB (awslabs/aws-c-s3#288).
-const COPY_LATENCY_S: f64 = 2.0;
-/// Seconds for one of the requests by which a part is composed, far from S3, and how many of them a node has in flight.
-const COMPOSING_LATENCY_S: f64 = 0.2;
+use crate::published::{COMPOSING_LATENCY_S, COPY_LATENCY_S, READS_PER_S, WRITES_PER_S};
+
 /// Requests that composing takes for each object: to make its leaf and to merge that with a neighbour. Two of them, to
 /// delete what was made, cost nothing.
 const COMPOSING_PER_BODY: f64 = 8.0;

@@ -103,7 +103,8 @@ impl World {
         let body = self.body("object");
         let literal = Piece::Literal { bytes: LITERAL.to_vec(), slots: Vec::new() };
         let pieces = vec![literal, Piece::Fetch { body: 0, range: 0..OBJECT_BYTES }];
-        let work = PartWork { number: PartNumber(part), bytes: PART_BYTES, bodies: vec![body], pieces, below: None };
+        let work =
+            PartWork { number: PartNumber(part), bytes: PART_BYTES, bodies: vec![body], pieces, below: None };
         Assignment { id: AttemptId { job, ..id(part) }, work, trace: None }
     }
 
