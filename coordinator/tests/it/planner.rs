@@ -231,7 +231,8 @@ fn a_budget_tells_of_every_request_where_it_goes() {
         for size in [0, 1, 8 * MIB, 30 * MIB + 1] {
             let mut spec = JobSpec { sources: sources.clone(), ..spec(part_bytes) };
             spec.destination = place("out/2026/all.zip");
-            let plan = faultless(&Case { spec: spec.clone(), means, objects: objects(size) });
+            let case = Case { spec: spec.clone(), means, objects: objects(size) };
+            let plan = case.plan().expect("it can be planned");
             let site =
                 Site { memory_bytes: 100 * MIB, concurrency: 8, is_encrypted: true, bytes_per_second: 1e9 };
             let listing =
