@@ -4,9 +4,11 @@ use coordinator::planner::{Means, Planner};
 use coordinator_server::list_page;
 use proto::failure::Failure;
 use proto::job::JobSpec;
+use proto::requests::RequestCounts;
 use proto_s3::S3;
 
-/// Lists all sources of `spec` and plans its archive as a job would, with each of these means.
+/// Lists all sources of `spec` and plans its archive as a job would, with each of these means; also what listing each
+/// source took.
 ///
 /// # Errors
 /// Those the job itself would end with before it writes anything.
@@ -15,13 +17,15 @@ pub(crate) async fn plan<const N: usize>(
     spec: &JobSpec,
     means: [Means; N],
     mut progress: impl FnMut(&Planner),
-) -> Result<[Planner; N], Failure> {
+) -> Result<([Planner; N], Vec<RequestCounts>), Failure> {
     let mut planners = Vec::with_capacity(N);
+    let mut listing = Vec::with_capacity(spec.sources.len());
     for means in means {
         planners.push(Planner::new(spec, means)?);
     }
     for (index, source) in (0u16..).zip(&spec.sources) {
         let mut from = None;
+        let before = s3.requests();
         loop {
             let page = list_page(s3, index, source, from.as_deref(), None).await?;
             from.clone_from(&page.next);
@@ -31,7 +35,8 @@ pub(crate) async fn plan<const N: usize>(
                 break;
             }
         }
+        listing.push(s3.requests().since(&before));
     }
     planners.iter_mut().try_for_each(Planner::finish)?;
-    Ok(planners.try_into().expect("there are as many as means"))
+    Ok((planners.try_into().expect("there are as many as means"), listing))
 }

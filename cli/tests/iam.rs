@@ -56,7 +56,7 @@ const FILES: [(&str, &[Whose]); 22] = [
     ("coordinator/server/src/callback/records.rs", &[State]),
     ("coordinator/server/src/complete.rs", &[Destination, State]),
     ("coordinator/server/src/create.rs", &[Destination]),
-    ("coordinator/server/src/discard.rs", &[Destination, State]),
+    ("coordinator/server/src/sweep.rs", &[Destination, State]),
     ("coordinator/server/src/journal.rs", &[Destination, State]),
     ("coordinator/server/src/manifest.rs", &[Source, State]),
     ("coordinator/server/src/questions.rs", &[Source]),

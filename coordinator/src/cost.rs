@@ -1,15 +1,23 @@
 //! What a plan will cost: requests, money and time, predicted before anything is written.
 
+mod budget;
+mod composing;
+
 use std::collections::BTreeSet;
 
-use proto::compose::{Composition, PADDING_BYTES, Takes};
 use proto::crc::StoredKind;
+use proto::job::JobSpec;
 use proto::limits::{COPIES_AT_ONCE, body_budget_bytes};
+use proto::listing::SourceObject;
 use proto::location::Location;
-use proto::plan::{Body, PartWork, Piece, Plan, Way};
-use proto::requests::{RequestCounts, Sent};
+use proto::plan::{PartWork, Piece, Plan, Way};
+use proto::requests::{RequestClass, RequestCounts, Sent};
 
+pub use self::budget::Demand;
+use self::budget::Reads;
+use self::composing::Composing;
 use crate::ledger::Ledger;
+use crate::published::{COPY_LATENCY_S, READS_PER_S, WRITES_PER_S};
 use crate::work::{Object, part_work};
 
 /// Seconds until the first byte of a GET (published: 20-30 ms typical).
@@ -20,15 +28,8 @@ const GET_BYTES_PER_S: f64 = 85e6;
 const PUT_LATENCY_S: f64 = 0.1;
 /// Bytes a second of one UploadPart (published: 110-130 MB/s).
 const PUT_BYTES_PER_S: f64 = 110e6;
-/// GETs a second S3 promises for one prefix (AWS: "Best practices design patterns").
-const GETS_PER_S: f64 = 5_500.0;
-/// PUTs a second S3 promises for one prefix (AWS: "Best practices design patterns").
-const PUTS_PER_S: f64 = 3_500.0;
-/// Seconds a copy takes beside its bytes, and bytes a second of one (awslabs/aws-c-s3#288: 1.5-2.5 s fixed, 13 s a GiB).
-const COPY_LATENCY_S: f64 = 1.5;
+/// Bytes a second that S3 copies for one request (awslabs/aws-c-s3#288: 13 s a GiB).
 const COPY_BYTES_PER_S: f64 = 78e6;
-/// Seconds for one of the requests by which a part is composed: no published figure, but those above for others.
-const COMPOSING_LATENCY_S: f64 = 0.2;
 /// Seconds for a page of a listing (experience: 50-200 ms).
 const LIST_PAGE_S: f64 = 0.1;
 /// Seconds to complete an upload (published: about 0.5 s for 1,500 parts).
@@ -43,6 +44,8 @@ pub struct Estimate {
     pub price_usd: f64,
     /// How long it will take on one machine, in seconds.
     pub seconds: f64,
+    /// Where the requests go, what takes longest first.
+    pub budget: Vec<Demand>,
 }
 
 /// The one machine whose cost is predicted.
@@ -58,113 +61,128 @@ pub struct Site {
     pub bytes_per_second: f64,
 }
 
-/// Predicts what executing `plan` will cost on `site`; `listing` are the requests that listing its sources
-/// took.
+/// Predicts what executing `plan`, which was made for `spec`, will cost on `site`. `asked` are requests sent already, and
+/// `listing` those of them that listing each source took.
 ///
 /// The requests are not estimated but counted on the very pieces a node would be given.
 #[must_use]
-pub fn estimate(plan: &Plan, listing: RequestCounts, site: Site) -> Estimate {
-    let Site { memory_bytes, concurrency, .. } = site;
+pub fn estimate(
+    plan: &Plan,
+    spec: &JobSpec,
+    asked: RequestCounts,
+    listing: &[RequestCounts],
+    site: Site,
+) -> Estimate {
     let mut ledger = Ledger::default();
     ledger.grow(plan);
-    let mut requests = RequestCounts { create: Sent::well(1), complete: Sent::well(1), ..listing };
-    let (mut get_s, mut put_s, mut byte_seconds) = (0.0, 0.0, 0.0);
-    let (mut copy_s, mut longest_copy_s) = (0.0, 0.0_f64);
-    let mut composing = Composing::default();
+    let requests = RequestCounts { create: Sent::well(1), complete: Sent::well(1), ..asked };
+    let mut sum = Sum { requests, ..Sum::default() };
     for index in 0..plan.parts.len() {
-        if let Way::Joined(_) = plan.parts[index].way {
-            requests.create.sent += 1;
-            requests.complete.sent += 1;
-            requests.delete.sent += 1;
-        }
         let work = part_work(plan, &ledger, index, |_| nowhere());
-        if plan.parts[index].way == Way::Composed {
-            composing.add(&work, &mut requests);
-            continue;
+        match plan.parts[index].way {
+            Way::Joined(_) => {
+                sum.requests.create.sent += 1;
+                sum.requests.complete.sent += 1;
+                sum.requests.delete.sent += 1;
+                sum.copy(&work);
+            }
+            Way::Composed => {
+                let stored = work.bodies.iter().map(|body| u64::from(body.stored == StoredKind::Crc32));
+                sum.read(plan, index, stored.collect(), |requests| &mut requests.head);
+                sum.composing.add(&work, &mut sum.requests);
+            }
+            _ if work.copied().is_some() => sum.copy(&work),
+            _ => {
+                sum.read(plan, index, gets(&work), |requests| &mut requests.get);
+                sum.read(plan, index, heads(&work, site.is_encrypted), |requests| &mut requests.head);
+                sum.stream(&work, site.concurrency);
+            }
         }
-        if work.copied().is_some() {
-            requests.copy.sent += 1;
-            requests.bytes_copied += work.bytes;
-            let seconds = COPY_LATENCY_S + work.bytes as f64 / COPY_BYTES_PER_S;
-            copy_s += seconds;
-            longest_copy_s = longest_copy_s.max(seconds);
-            continue;
+    }
+    sum.composing.finish(&mut sum.requests);
+    let (requests, seconds) = (sum.requests, sum.seconds(site) + COMPLETE_S);
+    let budget = sum.reads.budget(plan, spec, listing, &requests);
+    Estimate { price_usd: requests.price_usd(), requests, seconds, budget }
+}
+
+/// What was counted of a plan so far. Seconds are those of all requests one after the other, or of the longest.
+#[derive(Debug, Default)]
+struct Sum {
+    requests: RequestCounts,
+    reads: Reads,
+    get_s: f64,
+    put_s: f64,
+    byte_seconds: f64,
+    copy_s: f64,
+    longest_copy_s: f64,
+    composing: Composing,
+}
+
+impl Sum {
+    /// Adds reads of the bodies of the part at `index`, so many of each.
+    fn read(
+        &mut self,
+        plan: &Plan,
+        index: usize,
+        counts: Vec<u64>,
+        kind: fn(&mut RequestCounts) -> &mut Sent,
+    ) {
+        for (object, count) in objects(plan, index).zip(counts) {
+            kind(&mut self.requests).sent += count;
+            self.reads.add(object, count);
         }
+    }
+
+    fn copy(&mut self, work: &PartWork) {
+        self.requests.copy.sent += 1;
+        self.requests.bytes_copied += work.bytes;
+        let seconds = COPY_LATENCY_S + work.bytes as f64 / COPY_BYTES_PER_S;
+        self.copy_s += seconds;
+        self.longest_copy_s = self.longest_copy_s.max(seconds);
+    }
+
+    fn stream(&mut self, work: &PartWork, concurrency: usize) {
         let fetches = work.pieces.iter().filter_map(|piece| match piece {
             Piece::Fetch { range, .. } => Some((range.end - range.start) as f64),
             Piece::Literal { .. } | Piece::Copy { .. } => None,
         });
-        requests.upload_part.sent += 1;
         let seconds: Vec<f64> = fetches.map(|bytes| GET_LATENCY_S + bytes / GET_BYTES_PER_S).collect();
         let upload_s = PUT_LATENCY_S + work.bytes as f64 / PUT_BYTES_PER_S;
-        requests.get.sent += seconds.len() as u64;
-        requests.head.sent += heads(&work.bodies, &work.pieces, site.is_encrypted);
-        requests.bytes_sent += work.bytes;
-        requests.bytes_received += work.bytes - work.literal_bytes();
+        self.requests.upload_part.sent += 1;
+        self.requests.bytes_sent += work.bytes;
+        self.requests.bytes_received += work.bytes - work.literal_bytes();
         let sum: f64 = seconds.iter().sum();
-        get_s += sum;
-        put_s += upload_s;
+        self.get_s += sum;
+        self.put_s += upload_s;
         let longest_s = seconds.iter().copied().fold(0.0, f64::max).max(sum / concurrency as f64);
-        byte_seconds += work.bytes as f64 * (longest_s + upload_s);
+        self.byte_seconds += work.bytes as f64 * (longest_s + upload_s);
     }
-    composing.finish(&mut requests);
-    let writes = [requests.create, requests.upload_part, requests.copy, requests.complete, requests.delete];
-    let transfer_s = [
-        (get_s + put_s) / concurrency as f64,
-        byte_seconds / body_budget_bytes(memory_bytes, concurrency) as f64,
-        requests.get.sent as f64 / GETS_PER_S,
-        writes.iter().map(|kind| kind.sent as f64).sum::<f64>() / PUTS_PER_S,
-        composing.longest_s.max(composing.requests as f64 * COMPOSING_LATENCY_S / COPIES_AT_ONCE as f64),
-        requests.bytes_sent.max(requests.bytes_received) as f64 / site.bytes_per_second,
-        longest_copy_s.max(copy_s / COPIES_AT_ONCE as f64),
-        requests.list.sent as f64 * LIST_PAGE_S,
-    ];
-    let seconds = transfer_s.into_iter().fold(0.0, f64::max) + COMPLETE_S;
-    Estimate { price_usd: requests.price_usd(), requests, seconds }
+
+    /// How long the transfer will take, in seconds: as long as what is scarcest.
+    fn seconds(&self, site: Site) -> f64 {
+        let Site { memory_bytes, concurrency, .. } = site;
+        let requests = &self.requests;
+        let scarce_s = [
+            (self.get_s + self.put_s) / concurrency as f64,
+            self.byte_seconds / body_budget_bytes(memory_bytes, concurrency) as f64,
+            requests.get.sent as f64 / READS_PER_S,
+            requests.of_class(RequestClass::Write) as f64 / WRITES_PER_S,
+            self.composing.seconds(),
+            requests.bytes_sent.max(requests.bytes_received) as f64 / site.bytes_per_second,
+            self.longest_copy_s.max(self.copy_s / COPIES_AT_ONCE as f64),
+            requests.list.sent as f64 * LIST_PAGE_S,
+        ];
+        scarce_s.into_iter().fold(0.0, f64::max)
+    }
 }
 
-/// Parts that S3 composes, as far as they were seen.
-#[derive(Clone, Copy, Debug, Default)]
-struct Composing {
-    parts: u64,
-    requests: u64,
-    /// How long the one takes that takes longest, in seconds.
-    longest_s: f64,
-}
-
-impl Composing {
-    fn add(&mut self, work: &PartWork, requests: &mut RequestCounts) {
-        let Some(composition) = Composition::of(work) else { return };
-        let Takes { objects, copies, copied_bytes } = composition.takes();
-        let stored = work.bodies.iter().filter(|body| body.stored == StoredKind::Crc32);
-        requests.create.sent += objects;
-        requests.complete.sent += objects;
-        requests.delete.sent += objects;
-        requests.copy.sent += copies;
-        requests.upload_part.sent += 1;
-        requests.head.sent += stored.count() as u64;
-        requests.bytes_copied += copied_bytes;
-        requests.bytes_sent += work.literal_bytes();
-        self.parts += 1;
-        self.requests += 3 * objects + copies + 1;
-        // Each level is created, filled and completed when the one before is there.
-        let chain = 3 * (composition.levels.len() as u64 + 1) + 1;
-        let copied_s = work.bytes as f64 / COPY_BYTES_PER_S;
-        self.longest_s = self.longest_s.max(chain as f64 * COMPOSING_LATENCY_S + copied_s);
-    }
-
-    /// Adds the padding that they share, which is removed with whatever else is left beside the archive.
-    fn finish(self, requests: &mut RequestCounts) {
-        if self.parts > 0 {
-            requests.create.sent += 1;
-            requests.upload_part.sent += 1;
-            requests.complete.sent += 1;
-            requests.bytes_sent += PADDING_BYTES;
-            requests.list_other.sent += 1;
-            requests.list.sent += 1;
-            requests.delete.sent += 1;
-        }
-    }
+/// The objects behind the bodies of the part at `index`, in the same order: those with a header there, or the one whose
+/// data is all there is. Empty ones are not fetched.
+fn objects(plan: &Plan, index: usize) -> impl Iterator<Item = &SourceObject> {
+    let headers = plan.parts[index].headers.clone();
+    let entries = if headers.is_empty() { headers.start.saturating_sub(1)..headers.start } else { headers };
+    let entries = plan.entries[entries.start as usize..entries.end as usize].iter();
+    entries.map(|entry| &entry.object).filter(|object| object.size > 0)
 }
 
 /// What a segment would be, of which it does not count where it is.
@@ -172,17 +190,31 @@ fn nowhere() -> Object {
     Object { location: Location { bucket: String::new(), key: String::new() }, etag: String::new() }
 }
 
-/// HEADs for the checksum of objects that are not fetched by a single GET, which would bring it along.
+/// GETs of each body.
+fn gets(work: &PartWork) -> Vec<u64> {
+    let mut gets = vec![0; work.bodies.len()];
+    for piece in &work.pieces {
+        if let Piece::Fetch { body, .. } = piece {
+            gets[*body as usize] += 1;
+        }
+    }
+    gets
+}
+
+/// HEADs of each body for the checksum of objects that are not fetched by a single GET, which would bring it along.
 /// The part with the header asks; a part of nothing but data does not know the whole.
-fn heads(bodies: &[Body], pieces: &[Piece], is_encrypted: bool) -> u64 {
+fn heads(work: &PartWork, is_encrypted: bool) -> Vec<u64> {
+    let PartWork { bodies, pieces, .. } = work;
     if !pieces.iter().any(|piece| matches!(piece, Piece::Literal { .. })) {
-        return 0;
+        return vec![0; bodies.len()];
     }
     let wholes = pieces.iter().filter_map(|piece| match piece {
         Piece::Fetch { body, range } if *range == (0..bodies[*body as usize].object_bytes) => Some(*body),
         _ => None,
     });
     let wholes: BTreeSet<u32> = wholes.collect();
-    let is_checked = |body: &Body| body.stored.is_compared(is_encrypted);
-    (0u32..).zip(bodies).filter(|(index, body)| is_checked(body) && !wholes.contains(index)).count() as u64
+    let bodies = (0u32..).zip(bodies);
+    bodies
+        .map(|(index, body)| u64::from(body.stored.is_compared(is_encrypted) && !wholes.contains(&index)))
+        .collect()
 }

@@ -48,6 +48,8 @@ pub struct Leftovers {
     pub objects: Vec<Location>,
     /// Where there may be more of both, under any keys that begin so: what S3 was to compose parts of.
     pub below: Option<Location>,
+    /// Whether nodes were told to stop in the middle of it, so that more may come for a moment.
+    pub is_broken_off: bool,
 }
 
 /// The state of one job.
@@ -250,8 +252,9 @@ impl Job {
         });
         self.is_composing = false;
         let (uploads, objects) = std::mem::take(&mut self.segments).left();
-        let left = Leftovers { uploads, objects, below };
-        (left != Leftovers::default()).then_some(left)
+        let is_anything = !uploads.is_empty() || !objects.is_empty() || below.is_some();
+        let is_broken_off = self.stage == Stage::Aborting;
+        is_anything.then_some(Leftovers { uploads, objects, below, is_broken_off })
     }
 
     /// How far it has come.

@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod machine;
 pub mod plan_check;
 pub mod planner;
+mod published;
 mod rate;
 pub mod scheduler;
 pub mod segment;

@@ -45,6 +45,9 @@ pub const PARTS_PER_DOUBLING: u32 = 1_000;
 /// So many parts of an archive are no segments, unless a size was asked for: those that have grown to what a node can
 /// hold stay as they are for a while, because segments are copied once more and have to be deleted.
 pub const PARTS_WITHOUT_SEGMENTS: u32 = 5_000;
+/// Bytes that parts of growing sizes hold, whatever a node does: 10,000 of them end a little beyond. An archive that is
+/// known to be larger when its listing begins gets larger parts from then on.
+pub const GROWN_PARTS_REACH: u64 = 20 << 40;
 /// Beyond the size a node can hold, the size aimed at doubles after this many parts of the archive, each of them a
 /// segment: seven doublings, from what small nodes hold to 5 GiB, take few of the 10,000.
 pub const SEGMENTS_PER_DOUBLING: u32 = 60;

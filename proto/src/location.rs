@@ -68,6 +68,15 @@ impl PartialSchema for Location {
 
 impl ToSchema for Location {}
 
+/// Where in its bucket a key is, as far as requests are counted: its first two folders. S3 limits requests by prefixes
+/// whose borders it tells nobody and moves with the load; those of a tenant or a data set stand at the beginning, and
+/// deeper folders may be millions.
+#[must_use]
+pub fn place(key: &str) -> &str {
+    let end = key.match_indices('/').take(2).last().map_or(0, |(at, _)| at + 1);
+    &key[..end]
+}
+
 /// Something to archive: every object whose key begins with a prefix, a single one, or those a manifest names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -310,6 +319,21 @@ fn is_deceptive(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_are_two_folders_deep() {
+        for (key, expected) in [
+            ("", ""),
+            ("a", ""),
+            ("a/", "a/"),
+            ("a/b", "a/"),
+            ("a/b/c/d", "a/b/"),
+            ("/a/é", "/a/"),
+            ("//x", "//"),
+        ] {
+            assert_eq!(place(key), expected, "{key}");
+        }
+    }
 
     #[test]
     fn sources_by_their_spelling() {

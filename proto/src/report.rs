@@ -34,18 +34,20 @@ pub struct Vitals {
     pub is_draining: bool,
     /// Requests sent since the node started.
     pub requests: RequestCounts,
-    /// Answers since the last report that asked to slow down.
+    /// Answers since the last report that asked to slow down, by place, whole buckets first.
     pub throttled: Vec<Throttled>,
 }
 
-/// S3 asked a node to slow down.
+/// S3 asked a node to slow down, there or elsewhere in the same bucket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Throttled {
     /// The bucket.
     pub bucket: String,
+    /// Which of its places; none for all of it.
+    pub place: Option<String>,
     /// What it was asked for.
     pub class: RequestClass,
-    /// How often it said so.
+    /// How often it said so; of the whole bucket, where it was not told apart in which place.
     pub refused: u64,
     /// How many requests of this class it was sent in the same time, those refused included.
     pub sent: u64,

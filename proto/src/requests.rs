@@ -110,6 +110,18 @@ impl RequestCounts {
         ]
     }
 
+    /// All requests of a class.
+    #[must_use]
+    pub fn of_class(&self, class: RequestClass) -> u64 {
+        let kinds: &[Sent] = match class {
+            RequestClass::Read => &[self.list, self.head, self.get, self.attributes, self.list_other],
+            RequestClass::Write => {
+                &[self.create, self.upload_part, self.copy, self.complete, self.abort, self.put, self.delete]
+            }
+        };
+        kinds.iter().fold(0, |sum, kind| sum.saturating_add(kind.sent))
+    }
+
     /// Both together.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {

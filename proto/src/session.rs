@@ -77,11 +77,13 @@ pub enum Order {
     Drain,
 }
 
-/// How many requests of one class one node may send to one bucket.
+/// How many requests of one class one node may send to one bucket, or one of its places.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pace {
     /// The bucket.
     pub bucket: String,
+    /// Which of its places; none for all of it, whose places then have no paces of their own.
+    pub place: Option<String>,
     /// Reads or writes.
     pub class: RequestClass,
     /// Requests a second, in thousandths.

@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 
-use coordinator::cost::{Estimate, Site, estimate};
+use coordinator::cost::{Demand, Estimate, Site, estimate};
 use coordinator::planner::{Copying, Means, Planner};
 use proto::failure::Failure;
 use proto::limits::{body_budget_bytes, part_bytes_cap};
+use proto::location::printable;
 use proto::plan::{Plan, Way};
+use proto::requests::RequestClass;
 use serde::Serialize;
 
 use super::zip::prepare;
@@ -15,6 +17,9 @@ use crate::network::bytes_per_second;
 use crate::output::{Voice, count, requests, size, table};
 use crate::plan::plan;
 use crate::progress::Display;
+
+/// Prefixes shown to people; the rest is counted.
+const PREFIXES_SHOWN: usize = 6;
 
 pub(super) async fn run(args: ZipArgs, voice: Voice) -> Result<ExitCode, Failure> {
     let (s3, spec) = prepare(&args).await?;
@@ -32,10 +37,10 @@ pub(super) async fn run(args: ZipArgs, voice: Voice) -> Result<ExitCode, Failure
         let plan = planner.plan();
         display.bytes("listing", plan.bytes(), plan.bytes(), &count(plan.entries.len() as u64, "object"));
     });
-    let [planner, all_streamed, all_copied] = planners.await?;
+    let ([planner, all_streamed, all_copied], listing) = planners.await?;
     display.clear();
     let site = Site { memory_bytes: memory, concurrency, is_encrypted: s3.is_encrypted(), bytes_per_second };
-    let estimate_of = |planner: &Planner| estimate(planner.plan(), s3.requests(), site);
+    let estimate_of = |planner: &Planner| estimate(planner.plan(), &spec, s3.requests(), &listing, site);
     let estimate = estimate_of(&planner);
     let ways = [
         ("this", estimate.clone()),
@@ -44,7 +49,7 @@ pub(super) async fn run(args: ZipArgs, voice: Voice) -> Result<ExitCode, Failure
     ];
     let shape = Shape::of(planner.plan());
     let mut text = format!(
-        "{} would get {} of {} in all\n{}\nrequests: {}\ntime: about {:.1} s on one machine whose network carries {}/s each way\n{}",
+        "{} would get {} of {} in all\n{}\nrequests: {}\ntime: about {:.1} s on one machine whose network carries {}/s each way\n{}\n{}",
         spec.destination,
         count(shape.entries, "object"),
         size(shape.object_bytes),
@@ -53,6 +58,7 @@ pub(super) async fn run(args: ZipArgs, voice: Voice) -> Result<ExitCode, Failure
         estimate.seconds,
         size(bytes_per_second as u64),
         table_of(&ways),
+        table_of_budget(&estimate.budget),
     );
     for warning in &planner.warnings().first {
         text.push_str(&format!("\nwarning: {warning}"));
@@ -69,6 +75,7 @@ pub(super) async fn run(args: ZipArgs, voice: Voice) -> Result<ExitCode, Failure
         "ways": ways.each_ref().map(|(way, estimate)| serde_json::json!({
             "way": way, "requests": estimate.requests, "price_usd": estimate.price_usd, "seconds": estimate.seconds,
         })),
+        "budget": estimate.budget.iter().map(value_of).collect::<Vec<_>>(),
         "shape": shape, "requests": estimate.requests, "price_usd": estimate.price_usd, "seconds": estimate.seconds,
         "skipped": planner.skipped().first, "warnings": planner.warnings().first,
     });
@@ -78,7 +85,7 @@ pub(super) async fn run(args: ZipArgs, voice: Voice) -> Result<ExitCode, Failure
 
 /// What each way would take, side by side.
 fn table_of(ways: &[(&str, Estimate)]) -> String {
-    let rows = ways.iter().map(|(way, Estimate { requests, price_usd, seconds })| {
+    let rows = ways.iter().map(|(way, Estimate { requests, price_usd, seconds, .. })| {
         let through = requests.bytes_received.max(requests.bytes_sent);
         let (requests, copied) = (requests.total(), requests.bytes_copied);
         [
@@ -91,6 +98,35 @@ fn table_of(ways: &[(&str, Estimate)]) -> String {
         ]
     });
     table(["way", "requests", "US$", "through here", "copied by S3", "seconds"], rows)
+}
+
+/// What is asked of each prefix, and how long that takes at least at the rate S3 promises for one.
+fn table_of_budget(budget: &[Demand]) -> String {
+    let (shown, rest) = budget.split_at(budget.len().min(PREFIXES_SHOWN));
+    let rows = shown.iter().map(|Demand { bucket, prefix, class, requests, seconds }| {
+        let class = match class {
+            RequestClass::Read => "reads",
+            RequestClass::Write => "writes",
+        };
+        [
+            format!("s3://{bucket}/{}", printable(prefix)),
+            class.to_owned(),
+            requests.to_string(),
+            format!("{seconds:.3}"),
+        ]
+    });
+    let mut text = table(["asked of", "", "requests", "seconds at least"], rows);
+    if !rest.is_empty() {
+        let requests = rest.iter().map(|demand| demand.requests).sum();
+        text.push_str(&format!("\nand {} of {} more", count(requests, "request"), rest.len()));
+    }
+    text
+}
+
+fn value_of(Demand { bucket, prefix, class, requests, seconds }: &Demand) -> serde_json::Value {
+    serde_json::json!({
+        "bucket": bucket, "prefix": prefix, "class": class, "requests": requests, "seconds": seconds,
+    })
 }
 
 /// The outline of a plan.

@@ -46,7 +46,7 @@ pub(super) async fn check(
     let mut expected = None;
     let mut buckets = Vec::new();
     if let Some(spec) = made_by {
-        let [planner] = plan(s3, spec, [Means::new(PART_BYTES_MAX)], |_| {}).await?;
+        let ([planner], _) = plan(s3, spec, [Means::new(PART_BYTES_MAX)], |_| {}).await?;
         buckets = spec.sources.iter().map(|source| source.bucket().to_owned()).collect();
         let entries = planner.into_plan().entries.into_iter();
         expected =

@@ -162,6 +162,8 @@ fn composing_goes_on_whatever_answers_are_lost_or_refused() {
         (FaultKind::LostAnswer, Op::CompleteMultipartUpload),
         (FaultKind::LostAnswer, Op::UploadPartCopy),
         (FaultKind::SlowDown, Op::UploadPartCopy),
+        (FaultKind::SlowDown, Op::CreateMultipartUpload),
+        (FaultKind::SlowDown, Op::CompleteMultipartUpload),
         (FaultKind::InternalError, Op::DeleteObject),
     ];
     for (kind, op) in faults {

@@ -284,6 +284,15 @@ fn a_dry_run_predicts_what_the_run_does() {
             assert_eq!(done["requests"][kind]["sent"], counted.get(op).copied().unwrap_or(0), "{op}");
         }
         assert_eq!(counted.len(), 6, "no other requests: {counted:?}");
+        let budget = predicted["budget"].as_array().expect("a list");
+        let asked = |row: &Value| row["requests"].as_u64().expect("a number");
+        assert_eq!(budget.iter().map(asked).sum::<u64>(), counted.values().sum::<u64>());
+        let mut places: Vec<_> =
+            budget.iter().map(|row| ["bucket", "prefix", "class"].map(|of| &row[of])).collect();
+        places.sort_by_key(|place| place.map(ToString::to_string));
+        let expected =
+            [["out", "", "write"], ["src", "c/", "read"], ["src", "n/", "read"], ["src", "o/", "read"]];
+        assert_eq!(places, expected);
     }
 }
 

@@ -128,7 +128,7 @@ impl Suspects {
             Self::OfArchive(found) => unused(s3, destination, found).await.into_iter().collect(),
             Self::OfSegments => {
                 let (bucket, key) = (destination.bucket.clone(), beside::below(destination, job));
-                sweep(s3, &Location { bucket, key }).await
+                sweep(s3, &Location { bucket, key }, false).await
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::sweep::{LATE, Left, remove_all, sentences, sweep};
 ///
 /// An object is only removed when no upload is left that could become one again.
 pub(crate) async fn discard(s3: &S3, left: Leftovers) -> Vec<String> {
-    let Leftovers { uploads, objects, below } = left;
+    let Leftovers { uploads, objects, below, is_broken_off } = left;
     let is_unclear = {
         let places: BTreeSet<&Location> = objects.iter().collect();
         uploads.iter().any(|upload| places.contains(&upload.destination))
@@ -26,7 +26,7 @@ pub(crate) async fn discard(s3: &S3, left: Leftovers) -> Vec<String> {
     remove_all(s3, "segment", objects.into_iter().map(Left::Object), &mut told).await;
     let mut told = sentences(told, "segment");
     if let Some(below) = below {
-        told.extend(sweep(s3, &below).await);
+        told.extend(sweep(s3, &below, is_broken_off).await);
     }
     told
 }

@@ -104,7 +104,7 @@ impl Journal {
     /// Removes what a job left beside its archive, if it left anything; whether that is done with.
     async fn sweep_beside(&self, job: JobId, destination: &Location, recovered: &mut Recovered) -> bool {
         let (bucket, key) = (destination.bucket.clone(), beside::below(destination, job));
-        let left = sweep(&self.s3, &Location { bucket, key }).await;
+        let left = sweep(&self.s3, &Location { bucket, key }, false).await;
         let is_done = left.is_empty();
         recovered.warnings.extend(left.into_iter().map(|left| format!("job {job} to {destination}: {left}")));
         is_done

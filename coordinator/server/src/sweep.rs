@@ -16,7 +16,10 @@ use crate::abort::{abort, quoted};
 /// its answer was lost.
 pub(crate) const LATE: Duration = Duration::from_secs(1);
 /// How often it is looked for what was made on the way, as long as there are uploads that may become such.
-const SWEEPS_MAX: usize = 4;
+const SWEEPS_MAX: usize = 8;
+/// How often nothing may be found, one time after the other, before nothing more is expected of nodes that were told to
+/// stop: S3 may be beginning an upload at the request of one.
+const QUIET_SWEEPS: usize = 2;
 
 /// Something to be removed.
 pub(crate) enum Left {
@@ -26,36 +29,36 @@ pub(crate) enum Left {
     Object(Location),
 }
 
-/// Removes all that was made on the way to an archive, and uploads that are to become such: everything below `place`.
-/// What could not be removed, a sentence each.
-pub(crate) async fn sweep(s3: &S3, place: &Location) -> Vec<String> {
+/// Removes all that was made on the way to an archive, and uploads that are to become such: everything below `place`,
+/// also what comes within a second or two because the job was broken off. What could not be removed, a sentence each.
+pub(crate) async fn sweep(s3: &S3, place: &Location, is_broken_off: bool) -> Vec<String> {
     let (bucket, below) = (&place.bucket, &place.key);
     let mut told = Vec::new();
-    let mut may_be_left = |what, error: Error| {
-        told.push(format!(
-            "{what} made on the way to an archive may be left below {place}, remove them: {error}"
-        ));
+    let may_be_left = |what, error: Error| {
+        format!("{what} made on the way to an archive may be left below {place}, remove them: {error}")
     };
+    let mut quiet = if is_broken_off { 0 } else { QUIET_SWEEPS - 1 };
     for _ in 0..SWEEPS_MAX {
-        let uploads = remove_uploads_below(s3, "object in the making", bucket, below).await;
+        let uploads = remove_uploads_below(s3, "leftover", bucket, below).await;
         // Even when uploads cannot be looked for: another permission is needed for that.
-        let objects = remove_objects_below(s3, "object made on the way", bucket, below).await;
+        let objects = remove_objects_below(s3, "leftover", bucket, below).await;
         let (found, left) = match uploads {
             Ok(removed) => (removed.found, removed.left),
             Err(error) => {
-                may_be_left("uploads", error);
+                told.push(may_be_left("uploads", error));
                 (0, Vec::new())
             }
         };
         let objects = objects.unwrap_or_else(|error| {
-            may_be_left("objects", error);
+            told.push(may_be_left("objects", error));
             Vec::new()
         });
-        if found == 0 || !left.is_empty() || !objects.is_empty() {
-            told.extend(left.into_iter().chain(objects));
+        quiet = if found == 0 { quiet + 1 } else { 0 };
+        told.extend(left.into_iter().chain(objects));
+        if quiet >= QUIET_SWEEPS || !told.is_empty() {
             break;
         }
-        // S3 may be putting one together at the request of a node that was told to stop.
+        // S3 may also be putting one together at the request of a node that was told to stop.
         tokio::time::sleep(LATE).await;
     }
     told

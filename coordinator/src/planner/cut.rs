@@ -78,6 +78,7 @@ impl Cutter {
     /// Notes that so many bytes of objects are about to be placed.
     pub(super) fn expect(&mut self, bytes: u64) {
         self.economy.expect(bytes);
+        self.sizes.keep_up(self.economy.left_bytes(), self.archive_parts);
     }
 
     /// Places an entry with a header of `header` bytes and `size` bytes of data, of which S3 stores such a checksum;
@@ -219,7 +220,11 @@ impl Cutter {
 
     /// How what is packed in the open part gets there.
     fn packed(&self) -> Way {
-        if self.economy.composes(self.data_bytes, self.bodies) { Way::Composed } else { Way::Streamed }
+        if self.economy.composes(self.data_bytes, self.bodies, self.literal_bytes) {
+            Way::Composed
+        } else {
+            Way::Streamed
+        }
     }
 
     /// Ends the open part, which holds headers.

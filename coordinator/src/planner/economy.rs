@@ -1,5 +1,6 @@
 //! Whether an object's bytes go through nodes or are copied by S3: what each way takes, in time and money.
 
+use proto::compose::PADDING_BYTES;
 use proto::crc::StoredKind;
 use proto::job::Goal;
 use proto::limits::{
@@ -8,15 +9,8 @@ use proto::limits::{
 };
 use proto::requests::{READ_USD, WRITE_OR_LIST_USD};
 
-/// Reads a second S3 promises for one prefix (S3: "Performance design patterns").
-const READS_PER_S: f64 = 5_500.0;
-/// Writes a second S3 promises for one prefix, same source.
-const WRITES_PER_S: f64 = 3_500.0;
-/// Seconds until the first copies of a job are done, however many there are: measured by others as 1.5 to 2.5 s for
-/// objects of 1 to 10 GiB in parts of 64 to 128 MiB (awslabs/aws-c-s3#288).
-const COPY_LATENCY_S: f64 = 2.0;
-/// Seconds for one of the requests by which a part is composed, far from S3, and how many of them a node has in flight.
-const COMPOSING_LATENCY_S: f64 = 0.2;
+use crate::published::{COMPOSING_LATENCY_S, COPY_LATENCY_S, READS_PER_S, WRITES_PER_S};
+
 /// Requests that composing takes for each object: to make its leaf and to merge that with a neighbour. Two of them, to
 /// delete what was made, cost nothing.
 const COMPOSING_PER_BODY: f64 = 8.0;
@@ -112,6 +106,11 @@ impl Economy {
         self.known_bytes = self.known_bytes.max(self.placed_bytes.saturating_add(bytes));
     }
 
+    /// Bytes known to be still to be placed.
+    pub(super) fn left_bytes(&self) -> u64 {
+        self.known_bytes - self.placed_bytes
+    }
+
     /// Notes that so many bytes were placed.
     pub(super) fn placed(&mut self, bytes: u64) {
         self.placed_bytes = self.placed_bytes.saturating_add(bytes);
@@ -156,8 +155,8 @@ impl Economy {
         !self.is_soon() && self.cost(self.copied(rest, stored, index)) < self.cost(self.streamed(rest))
     }
 
-    /// Whether S3 should compose a part that holds so many bytes of so many objects.
-    pub(super) fn composes(&self, bytes: u64, bodies: usize) -> bool {
+    /// Whether S3 should compose a part that holds so many bytes of so many objects, and so many of headers.
+    pub(super) fn composes(&self, bytes: u64, bodies: usize, literal_bytes: u64) -> bool {
         let may = self.means.composes && bodies > 0;
         match self.means.copying {
             Copying::Never => false,
@@ -166,7 +165,8 @@ impl Economy {
             Copying::WhereItPays => {
                 may && self.means.tells_crc
                     && !self.is_soon()
-                    && self.cost(self.composed(bodies)) < self.cost(self.streamed(bytes))
+                    && self.cost(self.composed(bytes, bodies, literal_bytes))
+                        < self.cost(self.sent(bytes, literal_bytes))
             }
         }
     }
@@ -193,6 +193,12 @@ impl Economy {
         Takes { seconds: read.seconds + parts / WRITES_PER_S, usd: read.usd + parts * WRITE_OR_LIST_USD }
     }
 
+    /// The same with headers, which are sent either way and so cost nothing but time beside the bytes.
+    fn sent(&self, bytes: u64, literal_bytes: u64) -> Takes {
+        let Takes { seconds, usd } = self.streamed(bytes);
+        Takes { seconds: seconds.max((bytes + literal_bytes) as f64 / self.means.bytes_per_second), usd }
+    }
+
     fn read(&self, bytes: u64) -> Takes {
         let gets = bytes.div_ceil(FETCH_BYTES) as f64;
         let per_byte = if self.means.is_near { NEAR_USD_PER_BYTE } else { FAR_USD_PER_BYTE };
@@ -202,13 +208,16 @@ impl Economy {
         }
     }
 
-    /// A part of so many objects that is composed.
-    fn composed(&self, bodies: usize) -> Takes {
+    /// A part of so many bytes and objects that is composed. Padding is sent once for all such parts.
+    fn composed(&self, bytes: u64, bodies: usize, literal_bytes: u64) -> Takes {
         let each = COMPOSING_PER_BODY * bodies as f64 + COMPOSING_PER_PART;
         let with_deletions = each + 2.0 * bodies as f64;
         let at_once = (self.means.nodes * COPIES_AT_ONCE) as f64;
         let per_s = (at_once / COMPOSING_LATENCY_S).min(WRITES_PER_S);
-        Takes { seconds: with_deletions / per_s, usd: each * WRITE_OR_LIST_USD }
+        let share = bytes as f64 / self.known_bytes.max(1) as f64;
+        let sent = literal_bytes as f64 + PADDING_BYTES as f64 * self.means.nodes as f64 * share;
+        let seconds = (with_deletions / per_s).max(sent / self.means.bytes_per_second);
+        Takes { seconds, usd: each * WRITE_OR_LIST_USD }
     }
 
     /// Bytes that are copied, which takes parts of their own and cuts short the one before.
@@ -266,6 +275,21 @@ mod tests {
         assert!(copies(Goal::Price, 0.1, 5 * MIB), "each byte that leaves the region is paid for");
         let many = Means::of_nodes(80, 64 * MIB, 12_500_000);
         assert!(!many.is_near, "many far nodes are far all the same");
+    }
+
+    #[test]
+    fn what_is_less_than_padding_and_headers_is_not_composed() {
+        let composes = |known: u64, bytes_per_s: f64, bytes: u64, bodies: usize| {
+            let means = Means { bytes_per_second: bytes_per_s, is_near: false, ..Means::new(64 * MIB) };
+            let mut economy = Economy::new(Goal::Speed, None, means);
+            economy.expect(known);
+            economy.composes(bytes, bodies, 110 * bodies as u64)
+        };
+        assert!(composes(15_000 * MIB, 12.5e6, 15 * MIB, 3));
+        assert!(composes(60 * MIB, 1e6, 15 * MIB, 3));
+        assert!(!composes(2_400_000, 1e6, 2_400_000, 8), "padding is more");
+        assert!(!composes(15_000 * MIB, 12.5e6, 5 * MIB, 500), "requests take longer");
+        assert!(!composes(15_000 * MIB, 12.5e6, 0, 0));
     }
 
     #[test]

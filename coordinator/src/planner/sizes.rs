@@ -1,7 +1,10 @@
 //! How large parts are to be.
 
 use proto::failure::Failure;
-use proto::limits::{PART_BYTES_AIM_MAX, PART_BYTES_MIN, PARTS_WITHOUT_SEGMENTS, SEGMENTS_PER_DOUBLING};
+use proto::limits::{
+    GROWN_PARTS_REACH, PART_BYTES_AIM_MAX, PART_BYTES_MIN, PARTS_MAX, PARTS_WITHOUT_SEGMENTS,
+    SEGMENTS_PER_DOUBLING,
+};
 
 use super::bad_request;
 use super::economy::doublings;
@@ -15,6 +18,8 @@ pub(super) struct PartSizes {
     usual_bytes: u64,
     /// Largest size to aim at for what a node has to hold: beyond are segments.
     cap_bytes: u64,
+    /// Least size to aim at, because otherwise there would be too few parts for what is known to come.
+    least_bytes: u64,
 }
 
 impl PartSizes {
@@ -29,14 +34,25 @@ impl PartSizes {
                 "a part size must lie between 5 MiB and 5110 MiB, a little below S3's 5 GiB, not {bytes} bytes"
             )));
         }
-        Ok(Self { fixed_bytes: fixed, usual_bytes: usual.min(cap_bytes), cap_bytes })
+        Ok(Self { fixed_bytes: fixed, usual_bytes: usual.min(cap_bytes), cap_bytes, least_bytes: 0 })
+    }
+
+    /// Notes that at least so many bytes are to come, when there are already so many parts. Sizes that grow reach far,
+    /// and S3 is spared what is larger than need be; only for what is beyond that all parts are larger.
+    pub(super) fn keep_up(&mut self, left_bytes: u64, parts: usize) {
+        let parts_left = (PARTS_MAX as usize).saturating_sub(parts).max(1) as u64;
+        if left_bytes > GROWN_PARTS_REACH {
+            // Some remain for headers and the directory.
+            self.least_bytes = (left_bytes / parts_left * 102 / 100).min(PART_BYTES_AIM_MAX);
+        }
     }
 
     /// The size aimed at for the archive's part at `index` in its upload.
     pub(super) fn of_archive(self, index: usize) -> u64 {
-        if let Some(bytes) = self.fixed_bytes {
-            return bytes;
-        }
+        self.fixed_bytes.unwrap_or_else(|| self.grown(index).max(self.least_bytes))
+    }
+
+    fn grown(self, index: usize) -> u64 {
         let grown = self.usual_bytes << doublings(index);
         if grown <= self.cap_bytes {
             return grown;
@@ -78,7 +94,7 @@ impl PartSizes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proto::limits::{ARCHIVE_BYTES_MAX, GIB, MIB, PARTS_MAX};
+    use proto::limits::{ARCHIVE_BYTES_MAX, GIB, MIB};
 
     #[test]
     fn parts_grow_to_what_a_node_holds_and_segments_beyond_it() {
@@ -91,6 +107,18 @@ mod tests {
         assert_eq!([2_999, 4_999, 5_000, 9_999].map(|index| sizes.of_part(index) / MIB), [64, 86, 16, 16]);
         let all: u64 = (0..PARTS_MAX as usize).map(|index| sizes.of_archive(index)).sum();
         assert!(all > ARCHIVE_BYTES_MAX / 5 * 2, "{} GiB", all / GIB);
+    }
+
+    #[test]
+    fn what_is_known_to_be_beyond_the_reach_of_growing_parts_is_made_of_larger_ones() {
+        let mut sizes = PartSizes::new(None, 16 * MIB, 86 * MIB).expect("nothing is fixed");
+        sizes.keep_up(GROWN_PARTS_REACH, 0);
+        assert_eq!(sizes.of_archive(0), 16 * MIB);
+        let all: u64 = (0..PARTS_MAX as usize).map(|index| sizes.of_archive(index)).sum();
+        assert!(all > GROWN_PARTS_REACH);
+        sizes.keep_up(50_000_000_000_000, 0);
+        let all: u64 = (0..PARTS_MAX as usize).map(|index| sizes.of_archive(index)).sum();
+        assert!(all > 50_000_000_000_000 && sizes.is_segment(0), "{} GiB", all / GIB);
     }
 
     #[test]

@@ -778,7 +778,9 @@ fn storm(seed: u64) -> Fleet {
             13 => {
                 let (refused, sent) = (rng.of(&[0, 1, 50, u64::MAX]), rng.of(&[0, 60, u64::MAX]));
                 let class = rng.of(&[RequestClass::Read, RequestClass::Write]);
-                fleet.node(id).throttled.push(Throttled { bucket: "photos".into(), class, refused, sent });
+                let place = rng.of(&[None, Some("a/"), Some("b/")]).map(ToOwned::to_owned);
+                let bucket = "photos".into();
+                fleet.node(id).throttled.push(Throttled { bucket, place, class, refused, sent });
             }
             14 if rng.below(4) == 0 => {
                 let job = JobId(rng.below(jobs));

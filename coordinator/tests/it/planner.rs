@@ -2,14 +2,15 @@
 
 use super::cases::{Case, SplitMix64, cap, object, objects, spec, streaming};
 use coordinator::cost::{Site, estimate};
-use coordinator::planner::{Means, Planner};
+use coordinator::planner::{Copying, Means, Planner};
 use proptest::prelude::*;
 use proto::failure::{Failure, FailureKind};
+use proto::job::JobSpec;
 use proto::limits::{FETCH_BYTES, GIB, MIB, PARTS_MAX};
 use proto::listing::SourceObject;
-use proto::location::Location;
+use proto::location::{Location, Source};
 use proto::plan::{Part, Plan, Way};
-use proto::requests::RequestCounts;
+use proto::requests::{RequestClass, RequestCounts, Sent};
 
 /// Length of the local header `cases::objects` get, below 4 GiB.
 const HEADER: u64 = 44;
@@ -210,10 +211,55 @@ fn what_segments_take_is_foretold() {
     let plan = faultless(&case);
     let segments = plan.parts.iter().filter(|part| matches!(part.way, Way::Joined(_))).count() as u64;
     let site = Site { memory_bytes: 100 * MIB, concurrency: 8, is_encrypted: true, bytes_per_second: 1e9 };
-    let requests = estimate(&plan, RequestCounts::default(), site).requests;
+    let requests = estimate(&plan, &case.spec, RequestCounts::default(), &[], site).requests;
     let sent = [requests.create, requests.complete, requests.copy, requests.delete].map(|kind| kind.sent);
     assert_eq!(sent, [segments + 1, segments + 1, segments, segments]);
     assert_eq!(requests.bytes_sent, plan.bytes());
+}
+
+#[test]
+fn a_budget_tells_of_every_request_where_it_goes() {
+    let folder = |prefix: &str| Source::Prefix { bucket: "photos".into(), prefix: prefix.into() };
+    let sources = vec![folder("a/"), folder("b/20"), Source::Object(place("x/y/z/single"))];
+    let objects = |size| {
+        let keys = [(0, "a/1"), (0, "a/2"), (1, "b/2026"), (2, "x/y/z/single")];
+        keys.map(|(source, key)| SourceObject { source, ..object(key, size) }).to_vec()
+    };
+    let composing = Means { copying: Copying::WhereverItCan, ..Means::new(20 * MIB) };
+    let ways = [(streaming(20 * MIB), None), (streaming(20 * MIB), Some(40 * MIB)), (composing, None)];
+    for (means, part_bytes) in ways {
+        for size in [0, 1, 8 * MIB, 30 * MIB + 1] {
+            let mut spec = JobSpec { sources: sources.clone(), ..spec(part_bytes) };
+            spec.destination = place("out/2026/all.zip");
+            let case = Case { spec: spec.clone(), means, objects: objects(size) };
+            let plan = case.plan().expect("it can be planned");
+            let site =
+                Site { memory_bytes: 100 * MIB, concurrency: 8, is_encrypted: true, bytes_per_second: 1e9 };
+            let listing =
+                [5, 3, 1].map(|pages| RequestCounts { list: Sent::well(pages), ..Default::default() });
+            // One more that is not of a source: whether the archive exists.
+            let asked = RequestCounts { list: Sent::well(9), head: Sent::well(1), ..Default::default() };
+            let estimate = estimate(&plan, &spec, asked, &listing, site);
+            let of = |class, prefix: &str| {
+                let rows = estimate.budget.iter();
+                let rows = rows.filter(|demand| demand.class == class && demand.prefix.starts_with(prefix));
+                rows.map(|demand| demand.requests).sum::<u64>()
+            };
+            for class in [RequestClass::Read, RequestClass::Write] {
+                assert_eq!(of(class, ""), estimate.requests.of_class(class));
+            }
+            assert_eq!(of(RequestClass::Write, "out/2026/"), estimate.requests.of_class(RequestClass::Write));
+            // Each whole in one part, and so with one GET.
+            if size <= 1 && means.copying == Copying::Never {
+                let reads = ["a/", "b/20", "x/y/", "out/2026/"].map(|prefix| of(RequestClass::Read, prefix));
+                assert_eq!(reads, [5 + 2 * size, 3 + size, 1 + size, 1], "{size}");
+            }
+        }
+    }
+}
+
+fn place(key: &str) -> Location {
+    Location { bucket: "photos".into(), key: key.into() }
 }
 
 #[test]

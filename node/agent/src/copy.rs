@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use node::assembler::Region;
+use node::pace::Target;
 use node::untold::Untold;
 use proto::batch::{Assignment, Upload};
 use proto::crc::{Crc, StoredChecksum, StoredKind};
@@ -11,7 +12,6 @@ use proto::failure::{Failure, S3ErrorKind};
 use proto::limits::{FETCH_BYTES, PARTS_MAX};
 use proto::part::PartDone;
 use proto::plan::{Body, PartNumber, PartWork};
-use proto::requests::RequestClass;
 use proto_s3::{Copied, Error, with_retries};
 use tokio::task::JoinSet;
 use tracing::Instrument;
@@ -76,12 +76,12 @@ pub(crate) async fn copy_range(
     body: &Body,
     range: &Range<u64>,
 ) -> Result<Copied, Error> {
-    let bucket = &upload.destination.bucket;
+    let target = Target::write(&upload.destination.bucket, &upload.destination.key);
     let copied = with_retries(async || {
-        let _permit = requests.admit_copy(bucket).await;
+        let _permit = requests.admit_copy(target).await;
         meter.copies();
         let answer = requests.s3.copy_part(upload, number, body, range.clone()).await;
-        requests.heed(bucket, RequestClass::Write, answer)
+        requests.heed(target, answer)
     })
     .await?;
     meter.copied(range.end - range.start);
@@ -122,9 +122,9 @@ async fn crcs_of_parts(
     let (mut crcs, mut reached, mut after) = (Vec::new(), 0_u64, None);
     while reached < end && crcs.len() < PARTS_MAX as usize {
         let page = with_retries(async || {
-            let _permit = requests.admit(&body.bucket, RequestClass::Read).await;
+            let _permit = requests.admit(Target::read(&body.bucket, &body.key)).await;
             meter.attributes();
-            requests.heed(&body.bucket, RequestClass::Read, requests.s3.part_crcs(body, after).await)
+            requests.heed(Target::read(&body.bucket, &body.key), requests.s3.part_crcs(body, after).await)
         });
         let page = match page.await {
             Ok(page) => page,
@@ -163,7 +163,7 @@ async fn hash_all(
             let mut region = Region::hashed(0, start..range.end.min(start + FETCH_BYTES));
             let position = pieces.len();
             pieces.push((index, Crc::EMPTY));
-            let permit = requests.admit(&body.bucket, RequestClass::Read).await;
+            let permit = requests.admit(Target::read(&body.bucket, &body.key)).await;
             let (requests, meter, body) = (Arc::clone(requests), Arc::clone(meter), body.clone());
             let fetched = async move {
                 fetch(&requests, &meter, &body, &mut region, permit).await.map(|_| (position, region.crc()))

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use node::assembler::Region;
+use node::pace::Target;
 use proto::crc::{Crc, StoredChecksum};
 use proto::failure::{Failure, FailureKind, S3ErrorKind};
 use proto::location::Location;
 use proto::plan::Body;
-use proto::requests::RequestClass;
 use proto::retry::Attempts;
 use proto_s3::{Error, with_retries};
 
@@ -80,7 +80,7 @@ pub(crate) async fn fetch(
             Some(wait) => tokio::time::sleep(wait).await,
             None => return Err(give_up(body, trouble)),
         }
-        permit = requests.admit(&body.bucket, RequestClass::Read).await;
+        permit = requests.admit(Target::read(&body.bucket, &body.key)).await;
     }
 }
 
@@ -98,7 +98,7 @@ async fn fill(
     let range = (!is_whole).then(|| missing.clone());
     meter.gets();
     let answer = requests.s3.get(&body.bucket, &body.key, &body.etag, range).await;
-    let mut fetched = requests.heed(&body.bucket, RequestClass::Read, answer)?;
+    let mut fetched = requests.heed(Target::read(&body.bucket, &body.key), answer)?;
     let is_as_listed = fetched.object_bytes.is_none_or(|bytes| bytes == body.object_bytes);
     if !is_as_listed || fetched.bytes != missing.end - missing.start {
         return Err(Trouble::Size);
@@ -134,9 +134,9 @@ pub(crate) async fn stored_checksum(
 ) -> Result<Option<StoredChecksum>, Failure> {
     let location = location(body);
     let head = with_retries(async || {
-        let _permit = requests.admit(&body.bucket, RequestClass::Read).await;
+        let _permit = requests.admit(Target::read(&body.bucket, &body.key)).await;
         meter.heads();
-        requests.heed(&body.bucket, RequestClass::Read, requests.s3.head(&location).await)
+        requests.heed(Target::read(&body.bucket, &body.key), requests.s3.head(&location).await)
     });
     let head = head.await.map_err(|error| failed(body, error))?;
     if head.etag.to_string() == body.etag { Ok(head.stored) } else { Err(changed(body)) }

@@ -5,6 +5,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use node::pace::Target;
 use proto::batch::{AttemptId, Upload};
 use proto::complete::{CompletedPart, Completion};
 use proto::crc::{Crc, StoredKind};
@@ -12,7 +13,6 @@ use proto::failure::{Failure, FailureKind, S3ErrorKind};
 use proto::limits::COMPOSING_AT_ONCE;
 use proto::location::Location;
 use proto::plan::{Body, PartNumber};
-use proto::requests::RequestClass;
 use proto_s3::{Error, with_retries};
 use tokio::task::JoinSet;
 use tracing::Instrument;
@@ -36,12 +36,13 @@ impl Bench {
     /// Begins the object with this name.
     pub(crate) async fn create(&self, name: &str) -> Result<Upload, Failure> {
         let location = Location { bucket: self.bucket.clone(), key: format!("{}{name}", self.below) };
+        let target = Target::write(&location.bucket, &location.key);
         let created = with_retries(async || {
-            let _permit = self.requests.admit_copy(&self.bucket).await;
+            let _permit = self.requests.admit_copy(target).await;
             self.meter.creates();
             let answer =
                 self.requests.s3.create_upload_of(&location, self.id.job, "application/octet-stream").await;
-            self.requests.heed(&self.bucket, RequestClass::Write, answer)
+            self.requests.heed(target, answer)
         });
         Ok(created.await?)
     }
@@ -77,13 +78,14 @@ impl Bench {
     ) -> Result<Body, Failure> {
         let contested = Vec::new();
         let completion = Completion { upload, parts, contested, archive: whole, no_overwrite: false };
+        let location = &completion.upload.destination;
+        let target = Target::write(&location.bucket, &location.key);
         let completed = with_retries(async || {
-            let _permit = self.requests.admit_copy(&self.bucket).await;
+            let _permit = self.requests.admit_copy(target).await;
             self.meter.completes();
             let answer = self.requests.s3.complete_upload(&completion).await;
-            self.requests.heed(&self.bucket, RequestClass::Write, answer)
+            self.requests.heed(target, answer)
         });
-        let location = &completion.upload.destination;
         let etag = match completed.await {
             Ok(etag) => etag,
             // The answer to an earlier request may have been lost. Nobody else has a key like this.
@@ -101,10 +103,11 @@ impl Bench {
     }
 
     async fn find(&self, location: &Location, whole: Crc) -> Result<String, Failure> {
+        let target = Target::read(&location.bucket, &location.key);
         let found = with_retries(async || {
-            let _permit = self.requests.admit(&self.bucket, RequestClass::Read).await;
+            let _permit = self.requests.admit(target).await;
             self.meter.heads();
-            self.requests.heed(&self.bucket, RequestClass::Read, self.requests.s3.head(location).await)
+            self.requests.heed(target, self.requests.s3.head(location).await)
         });
         let head = found.await.map_err(lost)?;
         if head.size == whole.bytes { Ok(head.etag.to_string()) } else { Err(gone(location)) }
@@ -113,11 +116,12 @@ impl Bench {
     /// Deletes an object that was made. One that stays is found when the job ends.
     pub(crate) async fn delete(&self, made: Body) {
         let location = Location { bucket: made.bucket, key: made.key };
+        let target = Target::write(&location.bucket, &location.key);
         let deleted = with_retries(async || {
-            let _permit = self.requests.admit_copy(&self.bucket).await;
+            let _permit = self.requests.admit_copy(target).await;
             self.meter.deletes();
             let answer = self.requests.s3.delete(&location).await;
-            self.requests.heed(&self.bucket, RequestClass::Write, answer)
+            self.requests.heed(target, answer)
         });
         if let Err(error) = deleted.await {
             tracing::debug!(%location, %error, "left until the job ends");

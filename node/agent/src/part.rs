@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use node::assembler::{Assembled, Assembler, Region};
+use node::pace::Target;
 use proto::batch::{Assignment, AttemptId, Upload};
 use proto::crc::{Crc, StoredKind};
 use proto::failure::{Failure, FailureKind, S3ErrorKind};
 use proto::part::PartDone;
 use proto::plan::{Body, PartNumber};
-use proto::requests::RequestClass;
 use proto_s3::with_retries;
 use tokio::task::JoinSet;
 use tracing::Instrument;
@@ -40,7 +40,7 @@ pub(crate) async fn make(
     proto_trace::descend(&span, assignment.trace);
     let made = async {
         if assignment.work.below.is_some() {
-            let done = compose(&requests, &meter, &upload, assignment).await?;
+            let done = Box::pin(compose(&requests, &meter, &upload, assignment)).await?;
             Ok(Made { done, bytes: Bytes::new() })
         } else if assignment.work.copied().is_some() {
             let done = copy(&requests, &meter, &upload, assignment).await?;
@@ -96,7 +96,8 @@ async fn fetch_all(
     let mut fetches = JoinSet::new();
     for mut region in regions {
         // Before it is spawned: a part asks for its fetches one after the other, so that parts share fairly.
-        let permit = requests.admit(&bodies[region.body as usize].bucket, RequestClass::Read).await;
+        let body = &bodies[region.body as usize];
+        let permit = requests.admit(Target::read(&body.bucket, &body.key)).await;
         let (requests, meter, bodies) = (Arc::clone(requests), Arc::clone(meter), Arc::clone(bodies));
         let fetched = async move {
             let body = &bodies[region.body as usize];
@@ -143,12 +144,12 @@ pub(crate) async fn put(
     bytes: &Bytes,
     crc: Crc,
 ) -> Result<String, Failure> {
-    let bucket = &upload.destination.bucket;
+    let target = Target::write(&upload.destination.bucket, &upload.destination.key);
     let sent = with_retries(async || {
-        let _permit = requests.admit(bucket, RequestClass::Write).await;
+        let _permit = requests.admit(target).await;
         let (bytes, progress) = (bytes.clone(), meter.upload());
         let answer = requests.s3.upload_part(upload, number, bytes, crc, &progress).await;
-        requests.heed(bucket, RequestClass::Write, answer)
+        requests.heed(target, answer)
     });
     sent.await.map_err(|error| match error.kind() {
         S3ErrorKind::NoSuchUpload => upload_is_gone(upload),

@@ -4,11 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use node::pace::Pacer;
+use node::pace::{Pacer, Target};
 use proto::failure::S3ErrorKind;
 use proto::limits::COPIES_AT_ONCE;
 use proto::report::Throttled;
-use proto::requests::RequestClass;
 use proto::session::Pace;
 use proto_s3::{Error, S3};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
@@ -70,10 +69,10 @@ impl Requests {
         }
     }
 
-    /// Waits for leave to send one request: first for its turn, so that one bucket's pace holds up no
+    /// Waits for leave to send one request: first for its turn, so that one place's pace holds up no
     /// requests to others, then for a permit.
-    pub(crate) async fn admit(self: &Arc<Self>, bucket: &str, class: RequestClass) -> Permit {
-        self.turn(bucket, class).await;
+    pub(crate) async fn admit(self: &Arc<Self>, target: Target<'_>) -> Permit {
+        self.turn(target).await;
         let permit = match Arc::clone(&self.permits).try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => {
@@ -84,29 +83,24 @@ impl Requests {
         Permit { requests: Arc::clone(self), permit: Some(permit) }
     }
 
-    /// Waits for leave to have S3 copy something into a bucket: for a turn as for any other write, but for none of the
+    /// Waits for leave to have S3 copy or make something: for a turn as for any other write, but for none of the
     /// permits of requests that move bytes.
-    pub(crate) async fn admit_copy(&self, bucket: &str) -> SemaphorePermit<'_> {
-        self.turn(bucket, RequestClass::Write).await;
+    pub(crate) async fn admit_copy(&self, target: Target<'_>) -> SemaphorePermit<'_> {
+        self.turn(target).await;
         self.copies.acquire().await.expect("it is never closed")
     }
 
-    async fn turn(&self, bucket: &str, class: RequestClass) {
-        let ask = || self.pacer().admit(bucket, class, self.now_ms());
+    async fn turn(&self, target: Target<'_>) {
+        let ask = || self.pacer().admit(target, self.now_ms());
         while let Err(wait_ms) = ask() {
             tokio::time::sleep(Duration::from_millis(wait_ms.min(PACE_STALE_MS))).await;
         }
     }
 
     /// Notes when S3 asked to slow down.
-    pub(crate) fn heed<T>(
-        &self,
-        bucket: &str,
-        class: RequestClass,
-        answer: Result<T, Error>,
-    ) -> Result<T, Error> {
+    pub(crate) fn heed<T>(&self, target: Target<'_>, answer: Result<T, Error>) -> Result<T, Error> {
         if answer.as_ref().is_err_and(|error| error.kind() == S3ErrorKind::Throttled) {
-            self.pacer().refused(bucket, class);
+            self.pacer().refused(target);
             self.was_refused.store(true, Relaxed);
         }
         answer
@@ -159,6 +153,7 @@ impl Requests {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proto::requests::RequestClass;
     use proto_s3::Options;
     use tokio::time::timeout;
 
@@ -170,13 +165,13 @@ mod tests {
     async fn take(requests: &Arc<Requests>, count: usize) -> Vec<Permit> {
         let mut permits = Vec::new();
         for _ in 0..count {
-            permits.push(requests.admit("b", RequestClass::Read).await);
+            permits.push(requests.admit(Target::read("b", "k")).await);
         }
         permits
     }
 
     async fn is_full(requests: &Arc<Requests>) -> bool {
-        timeout(Duration::from_millis(20), requests.admit("b", RequestClass::Read)).await.is_err()
+        timeout(Duration::from_millis(20), requests.admit(Target::read("b", "k"))).await.is_err()
     }
 
     #[tokio::test]
@@ -205,9 +200,9 @@ mod tests {
         let _only = take(&requests, 1).await;
         let mut copies = Vec::new();
         for _ in 0..COPIES_AT_ONCE {
-            copies.push(requests.admit_copy("b").await);
+            copies.push(requests.admit_copy(Target::write("b", "k")).await);
         }
-        let more = || timeout(Duration::from_millis(20), requests.admit_copy("b"));
+        let more = || timeout(Duration::from_millis(20), requests.admit_copy(Target::write("b", "k")));
         assert!(more().await.is_err());
         copies.pop();
         assert!(more().await.is_ok());
@@ -216,14 +211,14 @@ mod tests {
     #[tokio::test]
     async fn a_pace_holds_up_its_bucket_only_and_can_be_lifted() {
         let requests = requests(10).await;
-        let pace = Pace { bucket: "b".into(), class: RequestClass::Read, millihertz: 1 };
+        let pace = Pace { bucket: "b".into(), place: None, class: RequestClass::Read, millihertz: 1 };
         requests.pace(vec![pace]);
         let _first = take(&requests, 1).await;
         assert!(is_full(&requests).await);
-        let _other = requests.admit("c", RequestClass::Read).await;
+        let _other = requests.admit(Target::read("c", "k")).await;
         let waiting = tokio::spawn({
             let requests = Arc::clone(&requests);
-            async move { requests.admit("b", RequestClass::Read).await }
+            async move { requests.admit(Target::read("b", "k")).await }
         });
         requests.pace(Vec::new());
         let _permit = waiting.await.unwrap();

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use node::pace::Target;
 use proto::batch::AttemptId;
 use proto::failure::{Failure, FailureKind, S3ErrorKind};
 use proto::limits::COPIES_AT_ONCE;
@@ -65,6 +66,14 @@ impl What {
         match self.class() {
             RequestClass::Read => crate::world::SOURCE_BUCKET,
             RequestClass::Write => crate::world::ARCHIVE_BUCKET,
+        }
+    }
+
+    /// All objects are below one prefix, and so is the archive.
+    fn target(self) -> Target<'static> {
+        match self.class() {
+            RequestClass::Read => Target::read(self.bucket(), ""),
+            RequestClass::Write => Target::write(self.bucket(), ""),
         }
     }
 }
@@ -231,7 +240,7 @@ impl Node {
     fn turn(&mut self, key: Key, world: &mut World) {
         let now_us = world.agenda.now_us();
         let Some(Request { what, .. }) = self.requests.get(key).copied() else { return };
-        if let Err(wait_ms) = self.pacer.admit(what.bucket(), what.class(), now_us / 1_000) {
+        if let Err(wait_ms) = self.pacer.admit(what.target(), now_us / 1_000) {
             return world.alarm(self.index, wait_ms.min(PACE_STALE_MS) * 1_000, Alarm::Request(key));
         }
         let Some((_, took_us)) = self.enter(key, Phase::Permit, now_us) else { return };
@@ -330,7 +339,7 @@ impl Node {
         let Some((request, _)) = self.enter(key, Phase::Turn, now_us) else { return };
         let wait = request.tries.failed(S3ErrorKind::Throttled, false, world.jitter.uniform());
         let (what, attempt) = (request.what, request.attempt);
-        self.pacer.refused(what.bucket(), what.class());
+        self.pacer.refused(what.target());
         self.requests.was_refused = true;
         self.release(what, world);
         match wait {

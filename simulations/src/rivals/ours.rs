@@ -81,9 +81,10 @@ impl Fleet {
         let site = self.site();
         let cap = part_bytes_cap(body_budget_bytes(self.memory_bytes, self.concurrency));
         let means = Means::of_nodes(self.nodes, cap, (self.gbit_per_s * 1.25e8) as u64);
-        let plan = plan(population, self.goal, means).map_err(|failure| format!("fails: {failure}"))?;
+        let spec = spec(self.goal);
+        let plan = plan(population, &spec, means).map_err(|failure| format!("fails: {failure}"))?;
         let listing = RequestCounts { list: Sent::well(population.pages()), ..RequestCounts::default() };
-        let estimate = estimate(&plan, listing, site);
+        let estimate = estimate(&plan, &spec, listing, &[listing], site);
         let machines_usd = match self.paid {
             Paid::Network => {
                 self.nodes as f64 * self.gbit_per_s * estimate.seconds / 3_600.0 * NEAR_USD_PER_GBIT_H
@@ -114,15 +115,18 @@ impl Fleet {
 }
 
 /// The plan for a population, listed page by page.
-fn plan(population: &Population, goal: Goal, means: Means) -> Result<Plan, Failure> {
-    let spec = JobSpec {
+fn spec(goal: Goal) -> JobSpec {
+    JobSpec {
         goal,
         ..JobSpec::new(
             vec![Source::Prefix { bucket: "in".into(), prefix: "photos/".into() }],
             Location { bucket: "out".into(), key: "photos.zip".into() },
         )
-    };
-    let mut planner = Planner::new(&spec, means)?;
+    }
+}
+
+fn plan(population: &Population, spec: &JobSpec, means: Means) -> Result<Plan, Failure> {
+    let mut planner = Planner::new(spec, means)?;
     for (number, sizes) in (0..).zip(population.sizes.chunks(1_000)) {
         let objects = (0..).zip(sizes).map(|(index, size)| object(1_000 * number + index, *size)).collect();
         planner.add_page(Page { objects, buckets: vec!["in".into()], next: None })?;

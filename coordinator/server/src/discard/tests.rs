@@ -24,7 +24,7 @@ async fn world() -> (Twin, S3, Server) {
 async fn unclear(s3: &S3) -> Leftovers {
     let place = Location { bucket: "out".into(), key: "a.zip.zipfleet-7/0".into() };
     let upload = s3.create_upload(&place, JobId(7)).await.expect("the bucket is there");
-    Leftovers { uploads: vec![upload], objects: vec![place], below: None }
+    Leftovers { uploads: vec![upload], objects: vec![place], below: None, is_broken_off: true }
 }
 
 async fn until_aborted(twin: &Twin, times: u64) {

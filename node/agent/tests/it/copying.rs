@@ -214,7 +214,7 @@ async fn copies_keep_to_the_pace_of_their_destination() {
     let world = World::new().await;
     let body = put(&world, StoredChecksum::None);
     let mut node = Hand::start(&world, config()).await;
-    let pace = Pace { bucket: ARCHIVES.into(), class: RequestClass::Write, millihertz: 1 };
+    let pace = Pace { bucket: ARCHIVES.into(), place: None, class: RequestClass::Write, millihertz: 1 };
     node.order(Order::Pace(vec![pace])).await;
     for part in 1..=5 {
         node.order(world.grant_copy(part, body.clone(), 0..SIZE)).await;

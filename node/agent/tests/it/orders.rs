@@ -172,7 +172,7 @@ async fn refusals_are_heeded_and_told() {
 async fn paces_hold_until_they_are_lifted() {
     let world = World::new().await;
     let mut node = Hand::start(&world, config()).await;
-    let pace = Pace { bucket: ARCHIVES.into(), class: RequestClass::Write, millihertz: 1 };
+    let pace = Pace { bucket: ARCHIVES.into(), place: None, class: RequestClass::Write, millihertz: 1 };
     node.order(Order::Pace(vec![pace])).await;
     node.order(world.grant(1..=5)).await;
     node.hear(1).await;
