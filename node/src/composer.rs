@@ -46,7 +46,14 @@ impl Composer {
                 !range.is_empty() && body.is_some_and(|body| range.end <= body.object_bytes)
             }
         };
-        if bytes != work.bytes || !work.pieces.iter().all(is_sound) {
+        let goes_on = |pair: &[Piece]| match pair {
+            [Piece::Fetch { body, range }, Piece::Fetch { body: next, range: rest }] => {
+                body == next && range.end == rest.start
+            }
+            _ => true,
+        };
+        let is_whole = bytes == work.bytes && work.pieces.windows(2).all(goes_on);
+        if !is_whole || !work.pieces.iter().all(is_sound) {
             return Err(contradiction(&work, "its pieces are not those of its bodies"));
         }
         let composition =

@@ -112,12 +112,16 @@ fn headers_of_more_than_the_padding_are_as_right() {
 
 #[test]
 fn work_that_contradicts_itself_is_refused() {
-    let spoilt: [fn(&mut PartWork); 5] = [
+    let spoilt: [fn(&mut PartWork); 6] = [
         |work| work.bytes += 1,
         |work| work.bodies[1].object_bytes = 1,
         |work| drop(work.bodies.pop()),
         |work| drop(work.pieces.remove(0)),
         |work| work.pieces.clear(),
+        |work| {
+            work.pieces.insert(2, Piece::Fetch { body: 0, range: 0..1 });
+            work.bytes += 1;
+        },
     ];
     for spoil in spoilt {
         let mut work = work(&[10, 20], 0);
