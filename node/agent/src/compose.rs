@@ -57,7 +57,7 @@ pub(crate) async fn compose(
         let objects = level.clone().map(|object| {
             let (bench, composed, begun) = (Arc::clone(&bench), Arc::clone(&composed), begun.remove(&object));
             let from = made.all_of(&composed.composition.objects[object]);
-            async move { make(&bench, &composed, object, begun, from).await }
+            async move { Box::pin(make(&bench, &composed, object, begun, from)).await }
         });
         let objects = side_by_side(objects.collect::<Vec<_>>().into_iter()).await?;
         made.objects.extend(objects);
@@ -114,13 +114,13 @@ async fn copy_bodies(
     let begun = objects.into_iter().map(|(object, sources)| {
         let (bench, bodies) = (Arc::clone(bench), Arc::clone(bodies));
         async move {
-            let upload = bench.create(&name(&bench, object)).await?;
+            let upload = Box::pin(bench.create(&name(&bench, object))).await?;
             let mut parts = BTreeMap::new();
             for (place, body, range) in sources {
                 let number = PartNumber::from_index(place);
                 let body = &bodies[body as usize];
                 let (etag, crc) =
-                    copy_body(&bench.requests, &bench.meter, &upload, number, body, &range).await?;
+                    Box::pin(copy_body(&bench.requests, &bench.meter, &upload, number, body, &range)).await?;
                 parts.insert(place, (CompletedPart { number, etag, crc32: crc.value }, crc));
             }
             Ok((object, Begun { upload, parts }))

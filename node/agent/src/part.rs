@@ -40,7 +40,7 @@ pub(crate) async fn make(
     proto_trace::descend(&span, assignment.trace);
     let made = async {
         if assignment.work.below.is_some() {
-            let done = compose(&requests, &meter, &upload, assignment).await?;
+            let done = Box::pin(compose(&requests, &meter, &upload, assignment)).await?;
             Ok(Made { done, bytes: Bytes::new() })
         } else if assignment.work.copied().is_some() {
             let done = copy(&requests, &meter, &upload, assignment).await?;

@@ -1,3 +1,5 @@
+//! What a composer makes of parts, against the bytes they should have.
+
 use super::*;
 use proptest::prelude::*;
 use proto::crc::StoredKind;
