@@ -46,6 +46,25 @@ async fn what_s3_puts_together_late_is_removed_too() {
     assert_eq!((told, twin.keys("out"), twin.uploads()), (vec![], vec![], vec![]));
 }
 
+/// The node that asked for it was told to stop, and hears of it no more.
+#[tokio::test]
+async fn an_upload_that_s3_begins_late_is_removed_too() {
+    let (twin, s3, _server) = world().await;
+    let below = Location { bucket: "out".into(), key: "a.zip.zipfleet-7/".into() };
+    let place = Location { key: format!("{}3.1.17", below.key), ..below.clone() };
+    twin.put("out", &place.key, Rope::from("made"));
+    let left = Leftovers { below: Some(below), is_broken_off: true, ..Leftovers::default() };
+    let late = async {
+        while twin.requests().get("DeleteObject").is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        s3.create_upload(&place, JobId(7)).await.expect("the bucket is there");
+    };
+    let (told, ()) = tokio::join!(discard(&s3, left), late);
+    assert_eq!((told, twin.keys("out"), twin.uploads()), (vec![], vec![], vec![]));
+}
+
 #[tokio::test]
 async fn no_object_is_removed_while_an_upload_is_left() {
     let (twin, s3, _server) = world().await;
