@@ -55,7 +55,7 @@ async fn an_upload_that_s3_begins_late_is_removed_too() {
     twin.put("out", &place.key, Rope::from("made"));
     let left = Leftovers { below: Some(below), is_broken_off: true, ..Leftovers::default() };
     let late = async {
-        while twin.requests().get("DeleteObject").is_none() {
+        while !twin.requests().contains_key("DeleteObject") {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
