@@ -11,8 +11,8 @@ use tokio::time::{Instant, interval, sleep_until};
 
 use super::Load;
 use super::job::{Told, make};
-use super::processes;
 use super::show::Display;
+use crate::cluster::{Cluster, Trouble};
 use crate::load::arrivals::Arrival;
 use crate::load::figures::{End, Record};
 use crate::load::metrics::Sample;
@@ -166,7 +166,13 @@ impl Drive<'_> {
     }
 }
 
-/// Looks at the coordinator's metrics, now and then.
+/// One look at the cluster.
+async fn look(cluster: &Cluster, began: Instant) -> Result<Sample, Trouble> {
+    let (metrics, nodes) = tokio::try_join!(cluster.metrics(), cluster.nodes())?;
+    Ok(Sample::read(&metrics, &nodes, began.elapsed().as_secs_f64()))
+}
+
+/// Looks at what the coordinator tells of itself and its nodes, now and then.
 struct Sampling {
     looking: JoinHandle<()>,
     samples: Arc<Mutex<(Vec<Sample>, Option<String>)>>,
@@ -180,14 +186,10 @@ impl Sampling {
             let mut beat = interval(Duration::from_secs_f64(every_s));
             loop {
                 beat.tick().await;
-                let answer = load.cluster.metrics().await;
+                let answer = look(&load.cluster, began).await;
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                 match answer {
-                    Ok(text) => {
-                        let (nodes_cpu_s, nodes_bytes) = processes::taken(&load.node_pids).unzip();
-                        let at_s = began.elapsed().as_secs_f64();
-                        kept.0.push(Sample { nodes_cpu_s, nodes_bytes, ..Sample::read(&text, at_s) });
-                    }
+                    Ok(sample) => kept.0.push(sample),
                     // It will not be told later either.
                     Err(trouble) if trouble.failure.kind == FailureKind::Denied => {
                         kept.1 = Some(trouble.failure.message);
