@@ -131,25 +131,39 @@ fn latencies(all: &Figures) -> String {
         ("until its first part was there", all.first_part_s),
         ("until the archive was there", all.completed_s),
     ];
-    let rows: String =
-        rows.into_iter().map(|(what, spread)| format!("<tr><td>{what}</td>{}</tr>", cells(spread))).collect();
+    let rows: String = rows
+        .into_iter()
+        .map(|(what, spread)| {
+            let jobs = spread.map_or(0, |spread| spread.count);
+            format!("<tr><td>{what}</td><td>{jobs}</td>{}</tr>", cells(spread))
+        })
+        .collect();
     format!(
-        "<h2>From arrival</h2>\n<div class='wide'><table><tr><th></th>{HEADS}</tr>{rows}</table></div>\n<p class='dim'>Counted from when a job was to be sent, whenever it was. In small: between what it lies with 95 % confidence if jobs were independent.</p>\n"
+        "<h2>From arrival</h2>\n<div class='wide'><table><tr><th></th><th>jobs</th>{HEADS}</tr>{rows}</table></div>\n<p class='dim'>Counted from when a job was to be sent, whenever it was. In small: between what it lies with 95 % confidence if jobs were independent.</p>\n"
     )
 }
 
 /// The columns of [`cells`].
-const HEADS: &str = "<th>jobs</th><th>mean</th><th>p50</th><th>p90</th><th>p95</th><th>p99</th><th>most</th>";
+const HEADS: &str = "<th>mean</th><th>p50</th><th>p90</th><th>p95</th><th>p99</th><th>most</th>";
 
 fn cells(spread: Option<Spread>) -> String {
-    let Some(Spread { count, mean, p50, p90, p95, p99, max, .. }) = spread else {
-        return format!("<td>0</td>{}", "<td>-</td>".repeat(6));
+    let Some(Spread { mean, p50, p90, p95, p99, max, .. }) = spread else {
+        return "<td>-</td>".repeat(6);
     };
     let show = |value| Unit::Seconds.show(value);
     let quantiles = [p50, p90, p95, p99].map(|at| {
-        format!("<td>{} <small>{} to {}</small></td>", show(at.value), show(at.low), show(at.high))
+        format!("<td>{} <small>{}</small></td>", show(at.value), between(&show(at.low), &show(at.high)))
     });
-    format!("<td>{count}</td><td>{}</td>{}<td>{}</td>", show(mean), quantiles.concat(), show(max))
+    format!("<td>{}</td>{}<td>{}</td>", show(mean), quantiles.concat(), show(max))
+}
+
+/// Two figures, with their unit once if it is the same.
+fn between(low: &str, high: &str) -> String {
+    let low = match (low.rsplit_once(' '), high.rsplit_once(' ')) {
+        (Some((number, unit)), Some((_, same))) if unit == same => number,
+        _ => low,
+    };
+    format!("{low} to {high}")
 }
 
 /// A line's name, and its value in each stretch of time.
@@ -169,7 +183,7 @@ fn charts(run: &Run) -> String {
         ],
     );
     let mut took = chart(
-        "Time from arrival to archive",
+        "Time to the archive, by arrival",
         Unit::Seconds,
         vec![("half within", &|point| point.p50_s), ("99 % within", &|point| point.p99_s)],
     );

@@ -22,7 +22,8 @@ pub(crate) struct Point {
     pub(crate) bytes: u64,
     /// Jobs in flight at its end.
     pub(crate) in_flight: u64,
-    /// Seconds that half of the jobs that arrived in it took at most, of those that completed.
+    /// Seconds that half of the jobs that arrived in it took at most, of those that completed; with jobs that arrived
+    /// before it, if those are few.
     pub(crate) p50_s: Option<f64>,
     /// Seconds that 99 % of them took at most.
     pub(crate) p99_s: Option<f64>,
@@ -47,6 +48,11 @@ pub(crate) struct Point {
     /// Requests to S3 that it refused with 503 or its like.
     pub(crate) throttled: Option<f64>,
 }
+
+/// Of how many jobs at least percentiles are told over time: of fewer they only show which kinds of jobs there were.
+const JOBS_MIN: usize = 20;
+/// So many stretches before are looked back at for them.
+const STRETCHES_MAX: usize = 10;
 
 /// Length of the stretches that `seconds` are told in: whole seconds, and no more than fit into a report.
 pub(crate) fn stretch_s(seconds: f64) -> f64 {
@@ -77,10 +83,13 @@ pub(crate) fn series(records: &[Record], samples: &[Sample], seconds: f64) -> Ve
         }
     }
     let mut in_flight = 0;
-    for ((point, mut took), begun) in points.iter_mut().zip(took).zip(begun) {
+    for (point, begun) in points.iter_mut().zip(begun) {
         in_flight += begun;
         point.in_flight = u64::try_from(in_flight).unwrap_or_default();
-        took.sort_unstable_by(f64::total_cmp);
+    }
+    let last = took.iter().rposition(|took| !took.is_empty()).map_or(0, |last| last + 1);
+    for (index, point) in points.iter_mut().enumerate().take(last) {
+        let took = of_late(&took[..=index]);
         if !took.is_empty() {
             point.p50_s = Some(quantile(&took, 0.5).value);
             point.p99_s = Some(quantile(&took, 0.99).value);
@@ -88,6 +97,19 @@ pub(crate) fn series(records: &[Record], samples: &[Sample], seconds: f64) -> Ve
     }
     add_samples(&mut points, samples, at);
     points
+}
+
+/// What jobs of the last stretch took, and of as many before as it takes to have enough, sorted.
+fn of_late(took: &[Vec<f64>]) -> Vec<f64> {
+    let mut all = Vec::new();
+    for took in took.iter().rev().take(STRETCHES_MAX) {
+        all.extend(took);
+        if all.len() >= JOBS_MIN {
+            break;
+        }
+    }
+    all.sort_unstable_by(f64::total_cmp);
+    all
 }
 
 /// Adds what was seen in each stretch last, and what it was more than at the end of the stretch before.
@@ -164,6 +186,20 @@ mod tests {
         assert_eq!(cores, [(None, None), (None, None), (Some(6.0), Some(4.0))]);
         assert_eq!((points[0].nodes_bytes, points[0].node_bytes_max), (Some(6.0), Some(4.0)));
         assert_eq!(points[2].coordinator_cores, Some((0.25 + 0.1) / 2.0));
+    }
+
+    #[test]
+    fn percentiles_of_few_jobs_look_back_and_not_beyond_the_last() {
+        // A job a second, of which every other one is large; 30 in the sixth second, and none in the last three.
+        let took_s = |index: usize| if index.is_multiple_of(2) { 1.0 } else { 3.0 };
+        let mut records: Vec<Record> =
+            (0..8).map(|index| record(index as f64, index as f64 + took_s(index), DONE)).collect();
+        records.extend((0..30).map(|_| record(5.5, 6.0, DONE)));
+        let points = series(&records, &[], 11.0);
+        let told: Vec<_> = points.iter().map(|point| (point.p50_s, point.p99_s)).collect();
+        assert_eq!(told[..2], [(Some(1.0), Some(1.0)), (Some(1.0), Some(3.0))]);
+        assert_eq!(told[5], (Some(0.5), Some(3.0)));
+        assert_eq!(told[8..], [(None, None); 3]);
     }
 
     #[test]
