@@ -101,7 +101,6 @@ zipfleet_resident_memory_bytes 1000
             waiting: 3.0,
             window_share: 0.25,
             throttled: 11.0,
-            ..Sample::default()
         };
         let node = |name: &str, cpu_ms, resident_bytes| NodeView {
             name: name.to_owned(),
