@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Checks what deploy/ allows and starts, beyond what linters know: see each function. Run by .ci/deploy."""
 
+import email
 import functools
 import json
 import pathlib
@@ -25,6 +26,8 @@ EVERYTHING = {
 POLICY_CHARS_MAX = 10_240
 # And a policy of its own, as a boundary has to be.
 MANAGED_POLICY_CHARS_MAX = 6_144
+# What EC2 takes as user data, before it is encoded; references are replaced by about as much.
+USER_DATA_BYTES_MAX = 16 * 1024
 # Statements about S3 that templates repeat, by the name of the policy there; those about KMS are conditional.
 REPEATED = {"coordinator": "coordinator.json", "node": "node.json", "zip": "zip.json", "state": "coordinator.json"}
 # Every role of a template, and nobody else's, is below this path: deployer.json and submitter.json go by it.
@@ -73,6 +76,7 @@ COMMANDS = {
 OTHERS = {
     "accessanalyzer validate-policy": "reads policies, for whoever writes them",
     "iam create-policy": "whoever gives permissions makes the boundary, and not who is bound by it",
+    "iam delete-policy": "likewise",
     "iam put-role-policy": "likewise the policies of those who deploy",
     "s3api head-object": "the same permission as reading",
     "s3api put-bucket-lifecycle-configuration": "on buckets that are yours already",
@@ -331,7 +335,7 @@ def rule_holds(condition, values):
     if name == "!And":
         return all(rule_holds(it, values) for it in inner)
     left, right = inner
-    if name == "!Contains":
+    if name == "Fn::Contains":
         return values[right["!Ref"]] in left
     assert name == "!Equals", name
     return values[left["!Ref"]] == right
@@ -397,8 +401,14 @@ def user_data_is_a_script():
             if not script:
                 continue
             script = re.sub(r"\$\{[A-Za-z0-9:.]+\}", "given", script)
-            # The script alone, where it is one part of several.
-            script = re.sub(r"(?s)^Content-Type.*?(?=#!/bin/bash)|\n--//--\n*$", "", script)
+            if len(script.encode()) > USER_DATA_BYTES_MAX:
+                problem(path, "user data: more than EC2 takes")
+            if not script.startswith("#!"):
+                # One part of several; the other one is read by cloud-init.
+                parts = {part.get_content_type(): part.get_payload() for part in email.message_from_string(script).walk()}
+                script = parts.get("text/x-shellscript", "")
+                if not parts.get("text/cloud-config", "").startswith("#cloud-config\n") or not script.startswith("#!"):
+                    problem(path, "user data: neither a script nor one with settings of cloud-init")
             with tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
                 file.write(script)
                 file.flush()
