@@ -24,6 +24,8 @@ EVERYTHING = {
 }
 # What a policy may hold: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html, inline of a role.
 POLICY_CHARS_MAX = 10_240
+# What somebody may put in the place of words.
+FILLED = {"ACCOUNT": "123456789012", "REGION": "ap-southeast-2", "STACK": "zipfleet-smoke-*", "ARTIFACTS": "zipfleet-artifacts-1"}
 # And a policy of its own, as a boundary has to be.
 MANAGED_POLICY_CHARS_MAX = 6_144
 # What EC2 takes as user data, before it is encoded; references are replaced by about as much.
@@ -55,6 +57,8 @@ NOT_NEEDED = {
     r"route53:((Create|Delete)QueryLoggingConfig|UpdateHostedZone(Features|Comment))": "zones are plain ones",
     r"s3:(Put|Create|Update|Delete).*(Abac|Analytics|CORS|Cors|Inventory|Metrics|Notification|Replication|Website|Accelerate|Acl"
     r"|ObjectLock|Logging|Versioning|IntelligentTiering|Metadata).*": "buckets have none of these",
+    r"[a-z0-9-]+:Untag(Resource|Role)": "tags of a stack can be set, and not be taken off: the policy is nearly as long as may be",
+    r"s3:(TagResource|ListTagsForResource)": "tags of buckets are set and read by others of these",
     r"s3:DeleteBucket(Encryption|Lifecycle)": "what takes these off buckets has other names",
     r"sns:PutDataProtectionPolicy|servicediscovery:(Update|Delete)ServiceAttributes": "no template sets what these are for",
 }
@@ -191,7 +195,10 @@ def buckets_and_objects():
 
 def policies_fit():
     for path in sorted(IAM.glob("*.json")):
-        length = len(re.sub(r"\s", "", path.read_text()))
+        text = re.sub(r"\s", "", path.read_text())
+        for word, filled in FILLED.items():
+            text = text.replace(word, filled)
+        length = len(text)
         if length > (MANAGED_POLICY_CHARS_MAX if path.name == "boundary.json" else POLICY_CHARS_MAX):
             problem(path.name, f"{length} characters are more than AWS takes")
 
