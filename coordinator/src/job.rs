@@ -245,11 +245,7 @@ impl Job {
 
     /// Takes what it has left beside its archive, to be removed; `None` if there is nothing, or nothing any more.
     pub fn take_leftovers(&mut self) -> Option<Leftovers> {
-        let below = self.is_composing.then(|| {
-            let (bucket, key) =
-                (self.spec.destination.bucket.clone(), beside::below(&self.spec.destination, self.id));
-            Location { bucket, key }
-        });
+        let below = self.is_composing.then(|| beside::place(&self.spec.destination, self.id));
         self.is_composing = false;
         let (uploads, objects) = std::mem::take(&mut self.segments).left();
         let is_anything = !uploads.is_empty() || !objects.is_empty() || below.is_some();

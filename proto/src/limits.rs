@@ -315,6 +315,9 @@ pub const REPORT_ENTRIES_SHOWN: usize = 10;
 pub const JOURNAL_RECORD_BYTES_MAX: u64 = 64 << 10;
 /// Most records of uploads that are looked at when a coordinator starts: it leaves one for each job in progress.
 pub const JOURNAL_RECORDS_MAX: usize = 10_000;
+/// Time after a coordinator's start when it looks once more for what nodes have begun for one that died, in milliseconds:
+/// they go on until they have heard nothing for `SILENCE_MS`, and S3 may still be at work on what they asked last.
+pub const LATE_SWEEP_MS: u64 = SILENCE_MS + 22_000;
 
 const _: () = assert!(PART_BYTES_MIN <= PART_BYTES_DEFAULT && PART_BYTES_DEFAULT <= PART_BYTES_MAX);
 const _: () = assert!(DIRECTORY_PART_BYTES >= PART_BYTES_MIN);
