@@ -38,11 +38,16 @@ pub(crate) async fn sweep(s3: &S3, place: &Location, is_broken_off: bool) -> Vec
         let found = sweep_once(s3, place, &mut told).await;
         quiet = if found == 0 { quiet + 1 } else { 0 };
         if quiet >= QUIET_SWEEPS || !told.is_empty() {
-            break;
+            return told;
         }
         // S3 may also be putting one together at the request of a node that was told to stop.
         tokio::time::sleep(LATE).await;
     }
+    let (bucket, below) = (quoted(&place.bucket), quoted(&place.key));
+    let all = quoted(&format!("s3://{}/{}", place.bucket, place.key));
+    told.push(format!(
+        "things are still being made on the way to an archive below {place}: when that has come to an end, remove the objects with `aws s3 rm --recursive {all}`, and the uploads that `aws s3api list-multipart-uploads --bucket {bucket} --prefix {below}` lists"
+    ));
     told
 }
 
