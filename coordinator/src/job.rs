@@ -173,7 +173,7 @@ impl Job {
     /// What the part at `index` costs a node, in bytes.
     #[must_use]
     pub fn part_cost(&self, index: usize) -> u64 {
-        self.planner.plan().parts[index].cost_bytes()
+        self.planner.plan().cost_bytes(index)
     }
 
     /// Whether S3 makes the part at `index` by itself.

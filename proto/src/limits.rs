@@ -339,11 +339,11 @@ pub fn part_cost_bytes(bytes: u64, bodies: usize) -> u64 {
     bytes + BODY_OVERHEAD_BYTES * bodies as u64
 }
 
-/// Memory a part takes on a node that has S3 compose it, of so many entries and so many records of the directory, in
-/// bytes: one request is in flight for each, or has been.
+/// Memory a part of so many literal bytes and bodies takes on a node that has S3 compose it, in bytes: one request is in
+/// flight for each body, or has been.
 #[must_use]
-pub fn composed_cost_bytes(entries: usize, records: usize) -> u64 {
-    COPY_COST_BYTES + BODY_OVERHEAD_BYTES * (entries + records) as u64
+pub fn composed_cost_bytes(literal_bytes: u64, bodies: usize) -> u64 {
+    literal_bytes + COPY_COST_BYTES + BODY_OVERHEAD_BYTES * bodies as u64
 }
 
 /// Largest size to aim at for a part on nodes with this body budget: two must fit, or a node would
