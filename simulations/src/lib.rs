@@ -24,6 +24,7 @@ pub mod report;
 pub mod rivals;
 pub mod s3;
 pub mod study;
+pub mod swarm;
 mod world;
 
 pub use world::Times;
