@@ -29,6 +29,8 @@ use crate::dice::Dice;
 const TICK_MS: u64 = 500;
 /// Time a message takes, in milliseconds, where nothing is said of it.
 const WAY_MS: u64 = 10;
+/// Time after which no node is at work any more for a coordinator that has died, in milliseconds.
+const SWEEP_AGAIN_MS: u64 = SILENCE_MS + 2_000;
 /// Time until a caller tries again that reached nobody, in milliseconds.
 const CALL_AGAIN_MS: u64 = 500;
 
@@ -38,6 +40,8 @@ pub(super) enum Alarm {
     Tick,
     /// It is there, after another has died.
     Recovered,
+    /// No node can still be at work for these jobs, which a coordinator before it took with it.
+    SweepAgain(Vec<JobId>),
     /// A node is at the door.
     Dialled(usize, u64, Box<Hello>),
     /// Reports came over a node's connection of this number.
@@ -63,6 +67,7 @@ impl Alarm {
             Self::Goodbye(..) => 6,
             Self::Door(_) => 7,
             Self::Answer(_) => 8,
+            Self::SweepAgain(_) => 9,
         }
     }
 }
@@ -126,6 +131,13 @@ impl Coordinator {
         }
         match alarm {
             Alarm::Recovered => self.recovered(world),
+            Alarm::SweepAgain(jobs) => {
+                for job in jobs {
+                    if let Some(record) = self.journal.remove(&job) {
+                        record.recover(job, world);
+                    }
+                }
+            }
             Alarm::Tick => {
                 self.alarm(TICK_MS, Alarm::Tick, world);
                 self.keep_lost_nodes(wishes, world);
@@ -265,13 +277,19 @@ impl Coordinator {
             }
             let Some(machine) = &mut self.machine else { return };
             let effects = machine.handle(event, world.now_ms());
+            // What is told of a node that is dropped comes before that, but at the same time.
+            let dropped = effects.iter().filter_map(|effect| match effect {
+                Effect::Drop(node) => Some(*node),
+                _ => None,
+            });
+            for node in dropped {
+                self.sessions.remove(&node);
+                world.nodes_lost += 1;
+            }
             for effect in effects {
                 match effect {
                     Effect::Order(node, order) => events.extend(self.order(node, order, world)),
-                    Effect::Drop(node) => {
-                        self.sessions.remove(&node);
-                        world.nodes_lost += 1;
-                    }
+                    Effect::Drop(_) => {}
                     Effect::Refuse(job, failure) => {
                         world.breaks(Invariant::FailsForAReason, format!("job {job} was refused: {failure}"));
                     }
@@ -356,13 +374,11 @@ impl Coordinator {
         let Some(machine) = &self.machine else { return };
         self.judge.counts(machine, world);
         let budgets: u64 = self.sessions.values().map(|session| session.body_budget_bytes).sum();
+        // A part that is streamed goes to a node that has none, however large it is.
+        let most = budgets + self.sessions.len() as u64 * self.judge.largest_bytes;
         let granted = machine.granted_bytes();
-        // A part alone may be larger than a node's memory.
-        if granted > 2 * budgets {
-            world.breaks(
-                Invariant::Bounded,
-                format!("{granted} bytes are granted to nodes that have {budgets}"),
-            );
+        if granted > most {
+            world.breaks(Invariant::Bounded, format!("{granted} bytes are granted to nodes that take {most}"));
         }
     }
 
@@ -425,9 +441,11 @@ impl Coordinator {
     }
 
     fn recovered(&mut self, world: &mut World) {
-        for (job, record) in std::mem::take(&mut self.journal) {
-            record.recover(job, world);
+        for (job, record) in &self.journal {
+            record.recover(*job, world);
         }
+        let jobs = self.journal.keys().copied().collect();
+        self.alarm(SWEEP_AGAIN_MS, Alarm::SweepAgain(jobs), world);
         self.suspects.clear();
         self.machine = Some(Machine::new(Settings::default()));
         self.alarm(TICK_MS, Alarm::Tick, world);
@@ -446,7 +464,6 @@ impl Coordinator {
     /// What has not ended.
     pub(super) fn unfinished(&self) -> Vec<String> {
         let Some(machine) = &self.machine else { return vec!["no coordinator".into()] };
-        if std::env::vars().any(|(k,_)| k=="DBG") { for n in machine.nodes() { eprintln!("{n:?}"); } for s in &self.sessions { eprintln!("{} {} {:?} un {}", s.0.0, s.1.host, s.1.connection, s.1.link.unacknowledged()); } }
         machine.jobs().iter().map(|job| format!("job {}: {:?}", job.id, job.progress)).collect()
     }
 

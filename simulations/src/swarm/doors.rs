@@ -273,8 +273,8 @@ fn discard(job: JobId, leftovers: Leftovers, world: &mut World) -> Next {
 
 impl Record {
     /// Does what the next coordinator does about what one before it began.
-    pub(super) fn recover(self, job: JobId, world: &mut World) {
-        match self.upload {
+    pub(super) fn recover(&self, job: JobId, world: &mut World) {
+        match &self.upload {
             Some(upload) => {
                 world.s3.uploads.remove(&upload.upload_id);
                 world.s3.sweep(&beside::below(&self.destination, job));

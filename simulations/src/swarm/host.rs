@@ -467,7 +467,7 @@ impl Host {
         }
     }
 
-    pub(super) fn dbg(&self, now: u64) -> String { format!("host {} up {} slow {} frozen {} cut {} drain {} conn {:?} dial {} greeted {} held {:?} now {now}", self.index, self.is_up, self.slowness, self.frozen_until_ms, self.cut_off_until_ms, self.is_draining, self.connection, self.is_dialling, self.greeted_ms, self.held.as_ref().map(|h| (h.session, h.link.unacknowledged(), h.running.len(), h.window.has_waiting(), h.heard_ms, h.answers.is_empty()))) }
+    pub(super) fn dbg(&self, now: u64) -> String { format!("host {} up {} slow {} frozen {} cut {} drain {} conn {:?} dial {} greeted {} held {:?} now {now}", self.index, self.is_up, self.slowness, self.frozen_until_ms, self.cut_off_until_ms, self.is_draining, self.connection, self.is_dialling, self.greeted_ms, self.held.as_ref().map(|h| (h.session, { let t = format!("{:?}", h.link); t[t.len()-160..].to_owned() }, h.running.len(), h.window.has_waiting(), h.heard_ms, h.answers.is_empty()))) }
     /// Nothing is wrong with it any more, but that it may be gone.
     pub(super) fn calm(&mut self, world: &World) {
         let now_ms = world.now_ms();

@@ -25,12 +25,15 @@ pub(super) struct Judge {
     /// How often a part was reported to have failed.
     failures: BTreeMap<(JobId, PartNumber), u32>,
     ended: BTreeSet<JobId>,
+    /// What the largest part that was granted costs a node, in bytes.
+    pub(super) largest_bytes: u64,
 }
 
 impl Judge {
     pub(super) fn grants(&mut self, node: NodeId, batch: &Batch, world: &mut World) {
         for assignment in &batch.assignments {
             let id = assignment.id;
+            self.largest_bytes = self.largest_bytes.max(assignment.work.cost_bytes());
             if let Some((other, _)) = self.granted.insert(id, (node, false)) {
                 world
                     .breaks(Invariant::GrantedOnce, format!("{id} was granted to {other:?} and to {node:?}"));
