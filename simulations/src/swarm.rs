@@ -55,12 +55,20 @@ pub struct Run {
 /// # Errors
 /// What should have held and did not.
 pub fn run(seed: u64, plant: Option<Plant>) -> Result<Run, Broken> {
-    let mut storm = Storm::new(seed, plant);
-    storm.weather();
-    match storm.world.broken {
-        Some(broken) => Err(broken),
-        None => Ok(Run { digest: storm.digest, met: storm.world.met }),
-    }
+    let weathered = std::panic::catch_unwind(|| {
+        let mut storm = Storm::new(seed, plant);
+        storm.weather();
+        match storm.world.broken {
+            Some(broken) => Err(broken),
+            None => Ok(Run { digest: storm.digest, met: storm.world.met }),
+        }
+    });
+    weathered.unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().cloned();
+        let what = said.or_else(|| panic.downcast_ref::<&str>().map(|said| (*said).to_owned()));
+        let what = what.unwrap_or_default();
+        Err(Broken { seed, plant, invariant: Invariant::NothingPanics, at_ms: 0, what })
+    })
 }
 
 struct Storm {
@@ -120,7 +128,6 @@ impl Storm {
             if self.world.calm_ms.is_some_and(|calm_ms| now_ms > calm_ms + REST_MS)
                 || self.world.agenda.taken() > HAPPENINGS_MAX
             {
-                if std::env::vars().any(|(k,_)| k=="DBG") { for h in &self.hosts { eprintln!("{}", h.dbg(now_ms)); } }
                 let left: Vec<String> = self.coordinator.unfinished();
                 self.world.breaks(
                     Invariant::EveryJobEnds,
@@ -198,6 +205,3 @@ impl Storm {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -53,7 +53,7 @@ pub(super) enum Alarm {
     /// S3 is asked something.
     Door(Door),
     /// S3 has answered.
-    Answer(Event),
+    Answer(Box<Event>),
 }
 
 impl Alarm {
@@ -157,11 +157,10 @@ impl Coordinator {
                 }
             }
             Alarm::Door(door) => match self.ask(door, wishes, world) {
-                Some(Next::Door(in_ms, door)) => self.alarm(in_ms, Alarm::Door(door), world),
-                Some(Next::Event(in_ms, event)) => self.alarm(in_ms, Alarm::Answer(event), world),
-                None => {}
+                Next::Door(in_ms, door) => self.alarm(in_ms, Alarm::Door(door), world),
+                Next::Event(in_ms, event) => self.alarm(in_ms, Alarm::Answer(event), world),
             },
-            Alarm::Answer(event) => self.event(event, wishes, world),
+            Alarm::Answer(event) => self.event(*event, wishes, world),
         }
         let nodes: Vec<NodeId> = self.sessions.keys().copied().collect();
         for node in nodes {
@@ -378,7 +377,8 @@ impl Coordinator {
         let most = budgets + self.sessions.len() as u64 * self.judge.largest_bytes;
         let granted = machine.granted_bytes();
         if granted > most {
-            world.breaks(Invariant::Bounded, format!("{granted} bytes are granted to nodes that take {most}"));
+            world
+                .breaks(Invariant::Bounded, format!("{granted} bytes are granted to nodes that take {most}"));
         }
     }
 

@@ -19,6 +19,8 @@ use super::world::World;
 const REQUEST_MS: u64 = 40;
 /// Time until a request is sent again that S3 refused or did not answer, in milliseconds.
 const AGAIN_MS: u64 = 300;
+/// Time an answer takes from a door to the machine, in milliseconds.
+const ANSWER_MS: u64 = 5;
 /// How often the ETags of parts are read back, as the real door does.
 const READ_BACKS_MAX: u32 = 3;
 
@@ -74,12 +76,12 @@ fn given_up() -> Failure {
 /// What is done next, and in how many milliseconds.
 pub(super) enum Next {
     Door(u64, Door),
-    Event(u64, Event),
+    Event(u64, Box<Event>),
 }
 
 impl Next {
     fn event(event: Event) -> Self {
-        Self::Event(5, event)
+        Self::Event(ANSWER_MS, Box::new(event))
     }
 }
 
@@ -111,8 +113,8 @@ impl Coordinator {
     }
 
     /// Asks S3.
-    pub(super) fn ask(&mut self, door: Door, wishes: &mut [Wish], world: &mut World) -> Option<Next> {
-        Some(match door {
+    pub(super) fn ask(&mut self, door: Door, wishes: &mut [Wish], world: &mut World) -> Next {
+        match door {
             Door::List(question) => self.list(question, wishes, world),
             Door::Create { job, segment, destination } => self.create(job, segment, destination, world),
             Door::Begun(job, upload) => {
@@ -126,7 +128,7 @@ impl Coordinator {
             }
             Door::Abort(job, upload) => abort(job, upload, world),
             Door::Discard(job, leftovers) => discard(job, leftovers, world),
-        })
+        }
     }
 
     fn list(&self, question: Question, wishes: &mut [Wish], world: &mut World) -> Next {

@@ -411,7 +411,10 @@ impl Host {
     fn throttled(&mut self, world: &mut World) {
         world.met.note("answers that asked to slow down");
         let class = if world.requests.happens(0.5) { RequestClass::Read } else { RequestClass::Write };
-        self.throttled.push(Throttled { bucket: ARCHIVES.into(), place: None, class, refused: 1, sent: 20 });
+        // What a node says may be any number.
+        let any = |world: &mut World| [0, 1, 20, u64::MAX][world.requests.below(4) as usize];
+        let (refused, sent) = (any(world), any(world));
+        self.throttled.push(Throttled { bucket: ARCHIVES.into(), place: None, class, refused, sent });
     }
 
     pub(super) fn crash(&mut self, for_ms: u64, world: &mut World) {
@@ -467,7 +470,6 @@ impl Host {
         }
     }
 
-    pub(super) fn dbg(&self, now: u64) -> String { format!("host {} up {} slow {} frozen {} cut {} drain {} conn {:?} dial {} greeted {} held {:?} now {now}", self.index, self.is_up, self.slowness, self.frozen_until_ms, self.cut_off_until_ms, self.is_draining, self.connection, self.is_dialling, self.greeted_ms, self.held.as_ref().map(|h| (h.session, { let t = format!("{:?}", h.link); t[t.len()-160..].to_owned() }, h.running.len(), h.window.has_waiting(), h.heard_ms, h.answers.is_empty()))) }
     /// Nothing is wrong with it any more, but that it may be gone.
     pub(super) fn calm(&mut self, world: &World) {
         let now_ms = world.now_ms();

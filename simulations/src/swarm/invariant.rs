@@ -31,6 +31,8 @@ pub enum Invariant {
     NothingHeld,
     /// Queues, memory and what is in flight stay within their bounds.
     Bounded,
+    /// Nothing panics.
+    NothingPanics,
 }
 
 impl fmt::Display for Invariant {
@@ -48,6 +50,7 @@ impl fmt::Display for Invariant {
             Self::EveryJobEnds => "every job ends",
             Self::NothingHeld => "nothing held",
             Self::Bounded => "bounded",
+            Self::NothingPanics => "nothing panics",
         })
     }
 }

@@ -133,6 +133,7 @@ impl Judge {
             FailureKind::Unavailable => {
                 is_caused || worst >= PART_ATTEMPTS_MAX || world.nodes_lost >= u64::from(PART_LOSSES_MAX)
             }
+            FailureKind::Internal => worst >= PART_ATTEMPTS_MAX,
             _ => is_caused,
         }
     }

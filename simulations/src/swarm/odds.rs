@@ -71,7 +71,7 @@ impl Odds {
             doubled: up_to(0.3, chance),
             refused: up_to(0.5, chance),
             unanswered: up_to(0.3, chance),
-            given_up: up_to(0.02, chance),
+            given_up: up_to(0.05, chance),
             damaged: up_to(0.05, chance),
             stray: up_to(1.0, chance),
             gap_ms: 100 + chance.below(4_000),

@@ -120,7 +120,7 @@ impl Host {
             Step::Make => {
                 let Some((crc, bodies)) = made_of(&running.work, world) else {
                     world.cause(id.job, FailureKind::SourceChanged);
-                    return self.failed(id, FailureKind::SourceChanged, "an object changed", world);
+                    return self.failed(id, FailureKind::SourceChanged, "an object changed");
                 };
                 let (upload, number) = (running.upload.clone(), running.work.number);
                 running.put = Some(Put { id, upload, number, crc });
@@ -136,26 +136,27 @@ impl Host {
     fn put(&mut self, id: AttemptId, world: &mut World) {
         if world.requests.happens(world.odds.given_up) {
             world.met.note("requests that were given up");
-            return self.failed(id, FailureKind::Unavailable, "S3 kept failing", world);
+            let kind = [FailureKind::Unavailable, FailureKind::Internal][world.requests.below(2) as usize];
+            return self.failed(id, kind, "S3 or something else kept failing");
         }
         if world.requests.happens(world.odds.damaged) {
             world.met.note("parts that were damaged on the way");
             world.cause(id.job, FailureKind::Corrupt);
-            return self.failed(id, FailureKind::Corrupt, "S3 received other bytes", world);
+            return self.failed(id, FailureKind::Corrupt, "S3 received other bytes");
         }
         let Some(running) = self.held.as_mut().and_then(|held| held.running.get_mut(&id)) else { return };
         if world.requests.happens(world.odds.refused) {
             world.met.note("requests that S3 refused for now");
             running.refusals += 1;
             if running.refusals >= ATTEMPTS_MAX {
-                return self.failed(id, FailureKind::Unavailable, "S3 kept refusing", world);
+                return self.failed(id, FailureKind::Unavailable, "S3 kept refusing");
             }
             self.throttled(world);
             let in_ms = world.about_ms(400);
             return self.alarm(in_ms, Alarm::Work(self.life, id, Step::Put), world);
         }
         let Some(etag) = running.put.as_ref().and_then(|put| put.land(world)) else {
-            return self.failed(id, FailureKind::Destination, "the upload is gone", world);
+            return self.failed(id, FailureKind::Destination, "the upload is gone");
         };
         if world.requests.happens(world.odds.unanswered) {
             world.met.note("answers of S3 that were lost after success");
@@ -182,7 +183,7 @@ impl Host {
         held.answers.push(Answer::Done(PartDone { id, etag, crc, bodies, effort: Effort::default() }));
     }
 
-    fn failed(&mut self, id: AttemptId, kind: FailureKind, why: &str, _world: &mut World) {
+    fn failed(&mut self, id: AttemptId, kind: FailureKind, why: &str) {
         let Some(held) = &mut self.held else { return };
         if held.end(id).is_some() {
             let failure = Failure::new(kind, why);
