@@ -9,7 +9,7 @@ fn composing(objects: &[SourceObject]) -> World {
         world.join_over(1_000_000, node, 64);
     }
     world.event(Event::Submitted(JOB, spec(&[""])));
-    while !world.held.front().is_some_and(|(_, held)| held.work.below.is_some()) {
+    while world.held.front().is_none_or(|(_, held)| held.work.below.is_none()) {
         assert!(world.answer() || world.work(), "it comes to that");
     }
     world
