@@ -11,4 +11,5 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod search;
 pub(crate) mod series;
+pub(crate) mod taken;
 pub(crate) mod unit;

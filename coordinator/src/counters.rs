@@ -43,6 +43,8 @@ pub struct Counters {
     pub nodes_joined: u64,
     /// Nodes that were lost while they held attempts.
     pub nodes_lost: u64,
+    /// Processor time of nodes since they joined, in milliseconds, as far as they have told.
+    pub nodes_cpu_ms: u64,
     /// Requests to S3: those of nodes as far as they have told, and the coordinator's for its jobs.
     pub requests: RequestCounts,
 }

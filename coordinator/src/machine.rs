@@ -134,6 +134,8 @@ struct Heard {
     at_ms: u64,
     /// What the node had asked of S3 by then.
     requests: RequestCounts,
+    /// Processor time that it had taken by then, in milliseconds; `None` until it has reported.
+    cpu_ms: Option<u64>,
 }
 
 /// The coordinator's state, and the only thing that changes it.

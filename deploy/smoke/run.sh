@@ -7,7 +7,8 @@
 #                                       ecs.yaml and the image zipfleet of that account: :TAG or @sha256:DIGEST. It
 #                                       takes half an hour, most of it AWS's, and costs about what an hour of a node does
 #
-# ZIPFLEET is the program (otherwise what deploy/local/cluster.sh finds, or the one on the path).
+# ZIPFLEET is the program (otherwise what deploy/local/cluster.sh finds, or the one on the path). ZIPFLEET_BOUNDARY is the
+# ARN of the policy that bounds roles, for whoever has to name one (deploy/README.md, "Who may do what").
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 
@@ -48,7 +49,7 @@ make_secret() {
   for pair; do json+="${json:+, }\"${pair%%=*}\": \"$(in_json "${pair#*=}")\""; done
   # By way of a file: others on this machine see flags.
   printf '{%s}' "$json" >"$dir/secret.json"
-  aws secretsmanager create-secret --name "$stack-$name" --secret-string "file://$dir/secret.json" --query ARN --output text
+  aws secretsmanager create-secret --name "$stack/$name" --secret-string "file://$dir/secret.json" --query ARN --output text
   rm -f "$dir/secret.json"
 }
 
@@ -63,12 +64,13 @@ destroy() {
   say "removing it all"
   local state left=0
   state=$(output State 2>/dev/null) || state=
-  case $state in s3://*) aws s3 rm --recursive --quiet "$state" || left=1 ;; esac
   aws cloudformation delete-stack --stack-name "$stack" || left=1
   aws cloudformation wait stack-delete-complete --stack-name "$stack" || left=1
+  # Only now has the coordinator ended, which writes here until then.
+  case $state in s3://*) aws s3 rb --force "${state%/}" >/dev/null || left=1 ;; esac
   for name in coordinator node caller; do
     # One that was not made need not be removed.
-    aws secretsmanager delete-secret --secret-id "$stack-$name" --force-delete-without-recovery >/dev/null 2>&1 || true
+    aws secretsmanager delete-secret --secret-id "$stack/$name" --force-delete-without-recovery >/dev/null 2>&1 || true
   done
   [ -z "$has_bucket" ] || aws s3 rb --force "s3://$bucket" >/dev/null || left=1
   rm -rf "$dir"
@@ -115,7 +117,8 @@ on_aws() {
   node=$(make_secret node "ca=$certs/ca.pem" "cert=$certs/node.pem" "key=$certs/node.key")
   caller=$(make_secret caller "ca=$certs/ca.pem" "token=$dir/token")
   aws cloudformation deploy --stack-name "$stack" --template-file "$root/deploy/cloudformation/ecs.yaml" \
-    --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset --parameter-overrides \
+    --s3-bucket "$bucket" --s3-prefix templates --capabilities CAPABILITY_IAM --parameter-overrides \
+    ${ZIPFLEET_BOUNDARY:+"PermissionsBoundaryArn=$ZIPFLEET_BOUNDARY"} \
     "ImageVersion=$image" "CoordinatorSecretArn=$coordinator" "NodeSecretArn=$node" "CallerSecretArn=$caller" \
     "SourceBucketArns=arn:aws:s3:::$bucket" "DestinationBucketArns=arn:aws:s3:::$bucket"
 
@@ -130,7 +133,8 @@ on_aws() {
   aws ecs wait tasks-stopped --cluster "$cluster" --tasks "$task"
   code=$(aws ecs describe-tasks --cluster "$cluster" --tasks "$task" --query 'tasks[0].containers[0].exitCode' --output text)
   if [ "$code" != 0 ]; then
-    echo "the job ended with exit code $code (docs/exit-codes.md); its log is in the stack's log group" >&2
+    echo "the job ended with exit code $code (docs/exit-codes.md); it said:" >&2
+    aws logs tail "$(output CallerLogGroup)" --since 1h >&2
     exit 1
   fi
 

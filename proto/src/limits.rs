@@ -305,6 +305,8 @@ pub const LOAD_POPULATIONS_MAX: usize = 100;
 pub const LOAD_ROUNDS_MAX: usize = 12;
 /// Points of each line in a load's report: with more of them, each would be of too few jobs to say something.
 pub const LOAD_POINTS_MAX: usize = 100;
+/// Looks at a cluster that a load keeps: it may go on for as long as its last job does.
+pub const LOAD_LOOKS_MAX: usize = 400;
 /// Longest file that a load is described in, or was written to, in bytes.
 pub const LOAD_FILE_BYTES_MAX: u64 = 64 << 20;
 /// Entries of an archive that are shown of a report to people.

@@ -34,6 +34,11 @@ pub struct Vitals {
     pub is_draining: bool,
     /// Requests sent since the node started.
     pub requests: RequestCounts,
+    /// Processor time of its process since that started, in milliseconds, with whatever else runs in it; 0 where the
+    /// system does not tell.
+    pub cpu_ms: u64,
+    /// Memory of its process, in bytes; 0 where the system does not tell.
+    pub resident_bytes: u64,
     /// Answers since the last report that asked to slow down, by place, whole buckets first.
     pub throttled: Vec<Throttled>,
 }

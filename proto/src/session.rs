@@ -15,7 +15,7 @@ use crate::requests::RequestClass;
 
 /// Versions of this protocol that this build speaks, the oldest and the newest. The layout of a message never
 /// changes within a version, because bincode says nothing about what it holds.
-pub const PROTOCOL_VERSIONS: std::ops::RangeInclusive<u32> = 3..=3;
+pub const PROTOCOL_VERSIONS: std::ops::RangeInclusive<u32> = 4..=4;
 
 /// Names one session: the time a node is known to a coordinator, whatever happens to the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

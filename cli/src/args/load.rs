@@ -64,13 +64,9 @@ pub(crate) struct LoadArgs {
         num_args = 2,
         value_names = ["FIRST", "SECOND"],
         help_heading = RESULTS,
-        conflicts_with_all = ["mix", "to", "keep", "rate", "for", "arrivals", "seed", "p99", "find_limit", "html", "results", "node_pid"]
+        conflicts_with_all = ["mix", "to", "keep", "rate", "for", "arrivals", "seed", "p99", "find_limit", "html", "results"]
     )]
     pub(crate) compare: Vec<PathBuf>,
-    /// A node's process on this machine, whose processor time and memory are to be looked at (repeatable; on Linux). Those
-    /// of the coordinator are told by itself.
-    #[arg(long, value_name = "PID", help_heading = RESULTS)]
-    pub(crate) node_pid: Vec<u32>,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
     #[command(flatten)]

@@ -4,7 +4,6 @@ mod compare;
 mod drive;
 mod files;
 mod job;
-mod processes;
 mod show;
 
 use std::path::{Path, PathBuf};
@@ -107,8 +106,6 @@ struct Load {
     cluster: Cluster,
     /// To remove archives with, unless they are kept.
     s3: Option<S3>,
-    /// Processes of nodes on this machine.
-    node_pids: Vec<u32>,
     bucket: String,
     /// Below it are this load's archives, and no others.
     prefix: String,
@@ -128,23 +125,7 @@ impl Load {
         let s3 = if args.keep { None } else { Some(connect(&args.connect.clone().into()).await?) };
         let id = format!("{:08x}", rand::random::<u32>());
         let prefix = format!("{prefix}{id}/");
-        let node_pids = args.node_pid.clone();
-        if !node_pids.is_empty() && processes::taken(&node_pids).is_none() {
-            return Err(usage(
-                "--node-pid: one of them is no process on this machine, or not to be looked at",
-            ));
-        }
-        Ok(Self {
-            voice,
-            mix,
-            tenants,
-            cluster: Cluster::of(&args.cluster)?,
-            s3,
-            node_pids,
-            bucket,
-            prefix,
-            id,
-        })
+        Ok(Self { voice, mix, tenants, cluster: Cluster::of(&args.cluster)?, s3, bucket, prefix, id })
     }
 
     /// Has one archive of each population made by itself: what it takes is what all others are measured by, and what

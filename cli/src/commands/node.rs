@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use node_agent::{NodeConfig, RunError, interruption, metadata_url, run as work};
+use node_agent::{NodeConfig, RunError, interruption, memory_here, metadata_url, run as work};
 use proto::failure::{Failure, FailureKind};
 use proto_session::{Dialer, Identity, TlsFiles};
 
@@ -18,6 +18,7 @@ pub(super) async fn run(start: Start<NodeArgs>, voice: Voice) -> Result<ExitCode
     let args = start.settings;
     let (coordinator, files) = args.check().map_err(usage)?;
     let tls = load_tls(files.as_ref(), CertRole::Node)?;
+    fits(args.resources.memory)?;
     if start.check_config {
         return checked(&args, &coordinator, files.as_ref(), voice);
     }
@@ -35,6 +36,18 @@ pub(super) async fn run(start: Start<NodeArgs>, voice: Voice) -> Result<ExitCode
     work(config, dialer, s3, told_to_leave(signals, args.stop_timeout, voice)).await.map_err(failure)?;
     voice.say("left: nothing is unfinished here");
     Ok(ExitCode::SUCCESS)
+}
+
+/// A node that uses more than there is would be killed in the middle of its work, again and again.
+fn fits(memory_bytes: u64) -> Result<(), Failure> {
+    match memory_here().filter(|here| memory_bytes > *here) {
+        Some(here) => Err(usage(format!(
+            "--memory {} is more than the {} there are for it here: leave it out, or give less",
+            size(memory_bytes),
+            size(here)
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Says what the node would do.

@@ -24,6 +24,8 @@ pub(super) async fn run(args: NodesArgs, voice: Voice) -> Result<ExitCode, Failu
             state.to_owned(),
             printable(&node.version),
             node.cores.to_string(),
+            told(node.vitals.resident_bytes, || format!("{:.1} s", node.vitals.cpu_ms as f64 / 1e3)),
+            told(node.vitals.resident_bytes, || size(node.vitals.resident_bytes)),
             size(node.body_budget_bytes),
             node.vitals.concurrency.to_string(),
             node.attempts.to_string(),
@@ -37,7 +39,9 @@ pub(super) async fn run(args: NodesArgs, voice: Voice) -> Result<ExitCode, Failu
         "state",
         "version",
         "cores",
+        "processor time",
         "memory",
+        "for parts",
         "requests at most",
         "attempts",
         "queued",
@@ -46,6 +50,11 @@ pub(super) async fn run(args: NodesArgs, voice: Voice) -> Result<ExitCode, Failu
     ];
     voice.result(&table(heads, rows), &nodes);
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a node takes; a dash where its system does not tell, as it then does not of its memory.
+fn told(resident_bytes: u64, what: impl FnOnce() -> String) -> String {
+    if resident_bytes == 0 { "-".to_owned() } else { what() }
 }
 
 /// The share of requests that found a connection open.

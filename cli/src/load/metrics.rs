@@ -1,20 +1,20 @@
-//! What a coordinator's metrics say of it and its nodes at one moment.
+//! What a coordinator tells of itself and its nodes, as far as a load is told by it.
 
-/// A look at a coordinator's metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+use std::collections::BTreeMap;
+
+use proto::view::NodeView;
+
+/// What is read of a coordinator's metrics and its view of nodes, at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Sample {
     /// When, in seconds from the beginning of the load.
     pub(crate) at_s: f64,
-    /// Processor time of the coordinator since it started, in seconds.
-    pub(crate) coordinator_cpu_s: Option<f64>,
-    /// Its memory, in bytes.
-    pub(crate) coordinator_bytes: Option<f64>,
-    /// Processor time of the nodes that are looked at, since they started, in seconds.
-    pub(crate) nodes_cpu_s: Option<f64>,
-    /// Their memory, in bytes.
-    pub(crate) nodes_bytes: Option<f64>,
+    /// What the coordinator takes, if its system tells.
+    pub(crate) coordinator: Option<Process>,
+    /// What nodes said last that they take, by their names; without those whose system does not tell.
+    pub(crate) nodes: BTreeMap<String, Process>,
     /// Nodes that take parts.
-    pub(crate) nodes: f64,
+    pub(crate) active: f64,
     /// Jobs that wait for others to end.
     pub(crate) waiting: f64,
     /// Share of the nodes' memory for parts that is taken.
@@ -23,25 +23,40 @@ pub(crate) struct Sample {
     pub(crate) throttled: f64,
 }
 
+/// What a process takes, at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Process {
+    /// Processor time since it started, in seconds.
+    pub(crate) cpu_s: f64,
+    /// Memory, in bytes.
+    pub(crate) bytes: f64,
+}
+
 impl Sample {
-    /// What the text says, in the format of Prometheus. What it does not say is not known, or nothing.
-    pub(crate) fn read(text: &str, at_s: f64) -> Self {
+    /// What the text says, in the format of Prometheus, and what the nodes are said to take. What is not said is not
+    /// known, or nothing.
+    pub(crate) fn read(text: &str, nodes: &[NodeView], at_s: f64) -> Self {
         let value = |name: &str, label: &str| sum(text, name, label);
         let number = |name: &str, label: &str| value(name, label).unwrap_or_default();
         Self {
             at_s,
-            coordinator_cpu_s: value("zipfleet_cpu_seconds_total", ""),
-            coordinator_bytes: value("zipfleet_resident_memory_bytes", ""),
-            // Nodes have no metrics of their own.
-            nodes_cpu_s: None,
-            nodes_bytes: None,
-            nodes: number("zipfleet_nodes", "state=\"active\""),
+            coordinator: value("zipfleet_cpu_seconds_total", "")
+                .zip(value("zipfleet_resident_memory_bytes", ""))
+                .map(|(cpu_s, bytes)| Process { cpu_s, bytes }),
+            nodes: nodes.iter().filter_map(of_node).collect(),
+            active: number("zipfleet_nodes", "state=\"active\""),
             waiting: number("zipfleet_jobs", "stage=\"waiting\""),
             window_share: number("zipfleet_window_used_bytes", "")
                 / number("zipfleet_window_bytes", "").max(1.0),
             throttled: number("zipfleet_s3_requests_total", "outcome=\"throttled\""),
         }
     }
+}
+
+/// A node's name and what it takes; `None` if its system does not tell: every process has some memory.
+fn of_node(node: &NodeView) -> Option<(String, Process)> {
+    let (cpu_s, bytes) = (node.vitals.cpu_ms as f64 / 1e3, node.vitals.resident_bytes as f64);
+    (bytes > 0.0).then(|| (node.name.clone(), Process { cpu_s, bytes }))
 }
 
 /// The sum of all series of this name with this label; `None` if there is none.
@@ -55,6 +70,9 @@ fn sum(text: &str, name: &str, label: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use proto::report::Vitals;
+    use proto::view::NodeState;
+
     use super::*;
 
     #[test]
@@ -77,15 +95,27 @@ zipfleet_resident_memory_bytes 1000
 ";
         let expected = Sample {
             at_s: 4.0,
-            coordinator_cpu_s: Some(1.25),
-            coordinator_bytes: Some(1_000.0),
-            nodes: 2.0,
+            coordinator: Some(Process { cpu_s: 1.25, bytes: 1_000.0 }),
+            nodes: BTreeMap::from([("one".to_owned(), Process { cpu_s: 2.5, bytes: 300.0 })]),
+            active: 2.0,
             waiting: 3.0,
             window_share: 0.25,
             throttled: 11.0,
-            ..Sample::default()
         };
-        assert_eq!(Sample::read(text, 4.0), expected);
-        assert_eq!(Sample::read("", 4.0), Sample { at_s: 4.0, ..Sample::default() });
+        let node = |name: &str, cpu_ms, resident_bytes| NodeView {
+            name: name.to_owned(),
+            version: String::new(),
+            state: NodeState::Active,
+            cores: 1,
+            body_budget_bytes: 0,
+            attempts: 0,
+            queued_bytes: 0,
+            bytes_per_second: 0,
+            vitals: Vitals { cpu_ms, resident_bytes, ..Vitals::default() },
+        };
+        // The system of the other does not tell.
+        let nodes = [node("one", 2_500, 300), node("other", 0, 0)];
+        assert_eq!(Sample::read(text, &nodes, 4.0), expected);
+        assert_eq!(Sample::read("", &[], 4.0), Sample { at_s: 4.0, ..Sample::default() });
     }
 }

@@ -5,10 +5,14 @@ mod chart;
 use chart::{Chart, Line};
 
 use super::figures::{Figures, Spread};
-use super::run::{Group, Run, Searched, Taken};
+use super::run::{Group, Run, Searched};
 use super::series::{Point, stretch_s};
+use super::taken::Taken;
 use super::unit::Unit;
 use crate::output::{count, size};
+
+/// How many nodes are shown by themselves.
+const NODES_SHOWN_MAX: usize = 20;
 
 /// The page of a load; `began` says when it was.
 pub(crate) fn page(run: &Run, began: &str) -> String {
@@ -127,25 +131,39 @@ fn latencies(all: &Figures) -> String {
         ("until its first part was there", all.first_part_s),
         ("until the archive was there", all.completed_s),
     ];
-    let rows: String =
-        rows.into_iter().map(|(what, spread)| format!("<tr><td>{what}</td>{}</tr>", cells(spread))).collect();
+    let rows: String = rows
+        .into_iter()
+        .map(|(what, spread)| {
+            let jobs = spread.map_or(0, |spread| spread.count);
+            format!("<tr><td>{what}</td><td>{jobs}</td>{}</tr>", cells(spread))
+        })
+        .collect();
     format!(
-        "<h2>From arrival</h2>\n<div class='wide'><table><tr><th></th>{HEADS}</tr>{rows}</table></div>\n<p class='dim'>Counted from when a job was to be sent, whenever it was. In small: between what it lies with 95 % confidence if jobs were independent.</p>\n"
+        "<h2>From arrival</h2>\n<div class='wide'><table><tr><th></th><th>jobs</th>{HEADS}</tr>{rows}</table></div>\n<p class='dim'>Counted from when a job was to be sent, whenever it was. In small: between what it lies with 95 % confidence if jobs were independent.</p>\n"
     )
 }
 
 /// The columns of [`cells`].
-const HEADS: &str = "<th>jobs</th><th>mean</th><th>p50</th><th>p90</th><th>p95</th><th>p99</th><th>most</th>";
+const HEADS: &str = "<th>mean</th><th>p50</th><th>p90</th><th>p95</th><th>p99</th><th>most</th>";
 
 fn cells(spread: Option<Spread>) -> String {
-    let Some(Spread { count, mean, p50, p90, p95, p99, max, .. }) = spread else {
-        return format!("<td>0</td>{}", "<td>-</td>".repeat(6));
+    let Some(Spread { mean, p50, p90, p95, p99, max, .. }) = spread else {
+        return "<td>-</td>".repeat(6);
     };
     let show = |value| Unit::Seconds.show(value);
     let quantiles = [p50, p90, p95, p99].map(|at| {
-        format!("<td>{} <small>{} to {}</small></td>", show(at.value), show(at.low), show(at.high))
+        format!("<td>{} <small>{}</small></td>", show(at.value), between(&show(at.low), &show(at.high)))
     });
-    format!("<td>{count}</td><td>{}</td>{}<td>{}</td>", show(mean), quantiles.concat(), show(max))
+    format!("<td>{}</td>{}<td>{}</td>", show(mean), quantiles.concat(), show(max))
+}
+
+/// Two figures, with their unit once if it is the same.
+fn between(low: &str, high: &str) -> String {
+    let low = match (low.rsplit_once(' '), high.rsplit_once(' ')) {
+        (Some((number, unit)), Some((_, same))) if unit == same => number,
+        _ => low,
+    };
+    format!("{low} to {high}")
 }
 
 /// A line's name, and its value in each stretch of time.
@@ -153,14 +171,7 @@ type Reading<'a> = (&'static str, &'a dyn Fn(&Point) -> Option<f64>);
 
 fn charts(run: &Run) -> String {
     let width = stretch_s(run.seconds);
-    let chart = |title, upwards, lines: Vec<Reading<'_>>| {
-        let lines = lines.into_iter().map(|(name, of)| {
-            let points = run.series.iter().map(|point| (point.at_s, of(point))).collect();
-            Line { name, points }
-        });
-        let (across, lines) = (Unit::Seconds, lines.collect());
-        Chart { title, across, upwards, lines, limit: None, dots: false }
-    };
+    let chart = |title, upwards, lines: Vec<Reading<'_>>| over_time(run, title, upwards, lines);
     let each = |number: u64| Some(number as f64 / width);
     let rates = chart(
         "Jobs a second",
@@ -172,7 +183,7 @@ fn charts(run: &Run) -> String {
         ],
     );
     let mut took = chart(
-        "Time from arrival to archive",
+        "Time to the archive, by arrival",
         Unit::Seconds,
         vec![("half within", &|point| point.p50_s), ("99 % within", &|point| point.p99_s)],
     );
@@ -196,23 +207,52 @@ fn charts(run: &Run) -> String {
     );
     let bytes =
         chart("Bytes archived a second", Unit::BytesPerSecond, vec![("", &|point| each(point.bytes))]);
-    let cores = chart(
-        "Processors busy",
-        Unit::Cores,
-        vec![("coordinator", &|point| point.coordinator_cores), ("nodes", &|point| point.nodes_cores)],
-    );
-    let memory = chart(
-        "Memory",
-        Unit::Bytes,
-        vec![("coordinator", &|point| point.coordinator_bytes), ("nodes", &|point| point.nodes_bytes)],
-    );
     let window =
         chart("Nodes' memory for parts that is taken", Unit::Share, vec![("", &|point| point.window_share)]);
     // Most runs have none, and a line along the bottom says no more than that.
     let has_any = run.series.iter().any(|point| point.throttled > Some(0.0));
     let throttled = |point: &Point| point.throttled.filter(|_| has_any).map(|throttled| throttled / width);
     let throttled = chart("503s of S3 a second", Unit::PerSecond, vec![("", &throttled)]);
-    [rates, took, spread, held, bytes, cores, memory, window, throttled].iter().map(Chart::draw).collect()
+    let all = [rates, took, spread, held, bytes, window].into_iter().chain(machines(run)).chain([throttled]);
+    all.map(|chart| chart.draw()).collect()
+}
+
+/// What coordinator and nodes took.
+fn machines(run: &Run) -> [Chart<'static>; 4] {
+    // Of one node alone the busiest says nothing more.
+    let nodes = |together, most| {
+        let lines: Vec<Reading<'_>> = vec![("together", together), ("that which takes most", most)];
+        lines.into_iter().take(if run.each_node.len() > 1 { 2 } else { 1 }).collect()
+    };
+    [
+        over_time(
+            run,
+            "Processors busy: coordinator",
+            Unit::Cores,
+            vec![("", &|point| point.coordinator_cores)],
+        ),
+        over_time(run, "Memory: coordinator", Unit::Bytes, vec![("", &|point| point.coordinator_bytes)]),
+        over_time(
+            run,
+            "Processors busy: nodes",
+            Unit::Cores,
+            nodes(&|point| point.nodes_cores, &|point| point.node_cores_max),
+        ),
+        over_time(
+            run,
+            "Memory: nodes",
+            Unit::Bytes,
+            nodes(&|point| point.nodes_bytes, &|point| point.node_bytes_max),
+        ),
+    ]
+}
+
+fn over_time(run: &Run, title: &'static str, upwards: Unit, lines: Vec<Reading<'_>>) -> Chart<'static> {
+    let lines = lines.into_iter().map(|(name, of)| {
+        let points = run.series.iter().map(|point| (point.at_s, of(point))).collect();
+        Line { name, points }
+    });
+    Chart { title, across: Unit::Seconds, upwards, lines: lines.collect(), limit: None, dots: false }
 }
 
 fn groups(title: &str, groups: &[Group]) -> String {
@@ -252,11 +292,19 @@ fn cluster(run: &Run) -> String {
         let show = |unit: Unit, of: fn(Taken) -> f64| unit.show_or_dash(taken.map(of));
         let (mean, most) = (show(Unit::Cores, |it| it.cores_mean), show(Unit::Cores, |it| it.cores_max));
         let memory = show(Unit::Bytes, |it| it.bytes_max);
-        format!("<tr><td>{what}</td><td>{mean}</td><td>{most}</td><td>{memory}</td></tr>")
+        format!("<tr><td>{}</td><td>{mean}</td><td>{most}</td><td>{memory}</td></tr>", escaped(what))
     };
-    let rows = [row("coordinator", run.coordinator), row("nodes", run.nodes)].concat();
+    let mut rows = vec![row("coordinator", run.coordinator), row("nodes together", run.nodes)];
+    rows.extend(run.each_node.iter().take(NODES_SHOWN_MAX).map(|node| row(&node.name, Some(node.taken))));
+    let more = run.each_node.len().saturating_sub(NODES_SHOWN_MAX);
+    let more = if more > 0 {
+        format!(" Of the nodes the busiest: {more} more are in the JSON.")
+    } else {
+        String::new()
+    };
     format!(
-        "<h2>The cluster</h2>\n<div class='wide'><table><tr><th></th><th>processors busy, mean</th><th>most</th><th>memory, most</th></tr>{rows}</table></div>\n<p class='dim'>The coordinator by its own metrics, for which an operator's token is needed where there are tokens; of nodes those that were named by --node-pid, together. A dash: not told.</p>\n"
+        "<h2>The cluster</h2>\n<div class='wide'><table><tr><th></th><th>processors busy, mean</th><th>most</th><th>memory, most</th></tr>{}</table></div>\n<p class='dim'>As coordinator and nodes told it themselves, for which an operator's token is needed where there are tokens.{more} A dash: not told.</p>\n",
+        rows.concat()
     )
 }
 
@@ -321,14 +369,17 @@ mod tests {
             "The limit is held",
             "fairness between tenants",
             "Share of archives within a time",
-            "Memory",
+            "Memory: nodes",
             "The highest load",
             "not borne",
             "2026-11-30",
+            "nodes together",
+            "two &lt;&amp;&gt;",
+            "that which takes most",
         ] {
             assert!(page.contains(words), "no `{words}`");
         }
-        for outside in ["http:", "https:", "<script", "src=", "NaN", "small <&>"] {
+        for outside in ["http:", "https:", "<script", "src=", "NaN", "small <&>", "two <&>"] {
             assert!(!page.contains(outside), "`{outside}` in the page");
         }
         for tag in ["table", "div", "figure", "svg", "p", "h2", "tr", "td", "small", "span"] {

@@ -10,7 +10,8 @@ use super::fairness::{jain, slowdowns};
 use super::figures::{Figures, Record, Spread, quantile, share_within};
 use super::metrics::Sample;
 use super::mix::Mix;
-use super::series::{Point, cores, series};
+use super::series::{Point, series};
+use super::taken::{self, NodeTaken, Taken};
 
 /// The version of the format in which loads are written down. Fields may be added to it.
 pub(crate) const FORMAT: u32 = 1;
@@ -45,17 +46,6 @@ pub(crate) struct AskedPopulation {
     pub(crate) tenant: String,
     /// Seconds that one took before the load, alone.
     pub(crate) alone_s: f64,
-}
-
-/// How much a part of the cluster took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Taken {
-    /// Processors kept busy, from first to last look.
-    pub(crate) cores_mean: f64,
-    /// Processors kept busy, in the busiest stretch.
-    pub(crate) cores_max: f64,
-    /// Most memory, in bytes.
-    pub(crate) bytes_max: f64,
 }
 
 /// What some of the arrivals came to.
@@ -162,8 +152,11 @@ pub(crate) struct Run {
     pub(crate) late_s: Option<Spread>,
     /// What the coordinator took, if it told.
     pub(crate) coordinator: Option<Taken>,
-    /// What those nodes took together that were looked at, if any.
+    /// What the nodes took together, as far as they told.
     pub(crate) nodes: Option<Taken>,
+    /// What each of them took, the busiest first.
+    #[serde(default)]
+    pub(crate) each_node: Vec<NodeTaken>,
     /// What came to nothing and why.
     pub(crate) troubles: Vec<Trouble>,
     /// Seconds from arrival to the archive that 0, 1, 2 and so on up to 100 % of those that completed took at most.
@@ -229,18 +222,9 @@ impl Run {
             tenants,
             fairness: jain(&slowed),
             late_s: Spread::of(records.iter().map(|record| record.sent_s - record.at_s)),
-            coordinator: taken(
-                &samples,
-                &series,
-                &[|sample| sample.coordinator_cpu_s, |sample| sample.coordinator_bytes],
-                |point| point.coordinator_cores,
-            ),
-            nodes: taken(
-                &samples,
-                &series,
-                &[|sample| sample.nodes_cpu_s, |sample| sample.nodes_bytes],
-                |point| point.nodes_cores,
-            ),
+            coordinator: Taken::of(&taken::coordinator(&samples)),
+            nodes: Taken::of(&taken::nodes(&samples)),
+            each_node: Taken::of_each(&taken::each_node(&samples)),
             troubles: troubles.told(),
             curve_s: curve(&records),
             series,
@@ -268,25 +252,11 @@ fn curve(records: &[Record]) -> Vec<f64> {
     shares.map(|share| quantile(&sorted, f64::from(share) / 100.0).value).collect()
 }
 
-/// What a part of the cluster took: the two are its processor time and its memory in a sample.
-fn taken(
-    samples: &[Sample],
-    series: &[Point],
-    [cpu_s, bytes]: &[fn(&Sample) -> Option<f64>; 2],
-    busy: fn(&Point) -> Option<f64>,
-) -> Option<Taken> {
-    let (first, last) = (samples.first()?, samples.last()?);
-    Some(Taken {
-        cores_mean: cores(first, last, cpu_s)?,
-        cores_max: series.iter().filter_map(busy).fold(0.0, f64::max),
-        bytes_max: samples.iter().filter_map(bytes).fold(0.0, f64::max),
-    })
-}
-
 /// Runs for the tests of those that read them.
 #[cfg(test)]
 pub(crate) mod tests {
     use super::super::figures::End;
+    use super::super::metrics::Process;
     use super::*;
 
     pub(crate) const MIX: &str = "
@@ -322,9 +292,11 @@ pub(crate) mod tests {
         troubles.note("failed", &Failure::new(FailureKind::Unavailable, "S3 was <away>"));
         let samples = (0..100).map(|second| Sample {
             at_s: f64::from(second),
-            coordinator_cpu_s: Some(f64::from(second) / 4.0),
-            coordinator_bytes: Some(50e6),
-            nodes: 2.0,
+            coordinator: Some(Process { cpu_s: f64::from(second) / 4.0, bytes: 50e6 }),
+            nodes: ["one", "two <&>"]
+                .map(|name| (name.to_owned(), Process { cpu_s: f64::from(second), bytes: 300e6 }))
+                .into(),
+            active: 2.0,
             ..Sample::default()
         });
         let population = |name: &str, weight, tenant: &str, alone_s| AskedPopulation {
@@ -357,7 +329,8 @@ pub(crate) mod tests {
         assert!((0.5..1.0).contains(&fairness), "{fairness}");
         assert_eq!((run.is_borne(), run.share_within), (Some(true), Some(399.0 / 400.0)));
         assert_eq!(run.coordinator.map(|taken| (taken.cores_mean, taken.bytes_max)), Some((0.25, 50e6)));
-        assert_eq!(run.nodes, None);
+        assert_eq!(run.nodes.map(|taken| (taken.cores_mean, taken.bytes_max)), Some((2.0, 600e6)));
+        assert_eq!(run.each_node.iter().map(|one| one.taken.cores_mean).collect::<Vec<_>>(), [1.0, 1.0]);
         assert_eq!((run.troubles.len(), run.troubles[0].count), (1, 1));
         assert_eq!(self::run(3.0).is_borne(), Some(false));
     }

@@ -41,14 +41,19 @@ impl Cluster {
         until("it is ready", || coordinator.stdout().ends_with('\n'));
         let ready: Value = serde_json::from_str(&coordinator.stdout()).expect("JSON");
         let [nodes, api] = ["nodes", "api"].map(|at| ready[at].as_str().expect("an address").to_owned());
-        let node = start_node(&world, &nodes);
+        let node = start_node(&world, &nodes, "node-1");
         Self { world, api, door: nodes, coordinator, node }
     }
 
     /// Kills the node and starts another of the same name.
     pub(crate) fn restart_node(&mut self) {
         self.node.signal("KILL");
-        self.node = start_node(&self.world, &self.door);
+        self.node = start_node(&self.world, &self.door, "node-1");
+    }
+
+    /// Another node, which is in.
+    pub(crate) fn another_node(&self, name: &str) -> Running {
+        start_node(&self.world, &self.door, name)
     }
 
     /// Starts a command to the cluster.
@@ -79,8 +84,8 @@ impl Cluster {
     }
 }
 
-fn start_node(world: &World, door: &str) -> Running {
-    let node = world.spawn(&["node", "--coordinator", door, "--name", "node-1"]);
+fn start_node(world: &World, door: &str, name: &str) -> Running {
+    let node = world.spawn(&["node", "--coordinator", door, "--name", name]);
     until("the node is in", || node.stderr().contains("joined the coordinator"));
     node
 }

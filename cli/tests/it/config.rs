@@ -202,6 +202,10 @@ fn a_role_checks_its_settings_without_starting() {
         .failed(2, &["certs/coordinator.pem", "role"]);
     check(&["node", "--coordinator", "elsewhere:1"], &tls("other"))
         .failed(2, &["certs/other.pem", "No such file"]);
+    if cfg!(target_os = "linux") {
+        check(&["node", "--coordinator", "localhost:1", "--memory", "900TiB"], &[])
+            .failed(2, &["--memory", "is more than the", "leave it out"]);
+    }
     check(&["node"], &[]).failed(2, &["--coordinator is missing"]);
     check(&[&coordinator[..], &["--tokens", "t.toml"]].concat(), &[]).failed(2, &["t.toml", "No such file"]);
     std::fs::write(case.world.file("t.toml"), "[[token]]\nname = 3\n").expect("there is room");

@@ -54,8 +54,8 @@ fn nothing_left(cluster: &Cluster) {
 #[test]
 fn a_load_tells_how_it_was_borne_and_leaves_nothing() {
     let cluster = cluster();
-    let pid = cluster.node.pid().to_string();
-    let files = ["--html", "load.html", "--results", "load.json", "--node-pid", &pid, "--json"];
+    let _other = cluster.another_node("node-2");
+    let files = ["--html", "load.html", "--results", "load.json", "--json"];
     let when = ["--rate", "5/s", "--for", "4s", "--seed", "3", "--p99", "100s"];
     let ended = cluster.run(&[&TO[..], &when, &files].concat());
     ended.succeeded();
@@ -69,7 +69,14 @@ fn a_load_tells_how_it_was_borne_and_leaves_nothing() {
     assert_eq!(number("/all/completed_s/count"), number("/all/completed"));
     assert_eq!(number("/share_within"), 1.0);
     assert!(number("/all/first_part_s/p50/value") <= number("/all/completed_s/p50/value"));
-    assert!(number("/coordinator/bytes_max") > 0.0 && number("/nodes/bytes_max") > 0.0);
+    for who in ["/coordinator", "/nodes", "/each_node/0", "/each_node/1"] {
+        for figure in ["cores_mean", "cores_max", "bytes_max"] {
+            assert!(number(&format!("{who}/{figure}")) > 0.0, "{figure} of {who} in {run}");
+        }
+    }
+    let mut names = [0, 1].map(|at| run["each_node"][at]["name"].as_str());
+    names.sort_unstable();
+    assert_eq!(names, [Some("node-1"), Some("node-2")]);
     assert!((0.5..=1.0).contains(&number("/fairness")));
     let of = |group: &str| number(&format!("/tenants/{group}/figures/arrivals"));
     assert_eq!(of("0") + of("1"), number("/all/arrivals"));

@@ -17,6 +17,8 @@ const KINDS = ["list", "head", "get", "create", "upload_part", "complete", "abor
 let before = new Map();
 let total = 0;
 let moments = [];
+/** What processor time each node had taken, at moments of late. */
+let spent = new Map();
 
 /** Takes in what nodes say they have moved, whether it is shown or not. */
 export function remember(nodes) {
@@ -29,8 +31,20 @@ export function remember(nodes) {
     after.set(name, vitals.moved_bytes);
   }
   before = after;
+  spent = new Map(nodes.map(({ name, vitals }) => {
+    const looks = (spent.get(name) ?? []).filter(([when, ms]) => when >= now - NOW_MS && ms <= vitals.cpu_ms);
+    return [name, [...looks, [now, vitals.cpu_ms]]];
+  }));
   moments = moments.filter(([when]) => when >= now - SPAN_MS - NOW_MS);
   moments.push([now, total]);
+}
+
+/** Processors that a node keeps busy, `undefined` until that is known. */
+export function busy(name) {
+  const looks = spent.get(name) ?? [];
+  if (looks.length < 2) return undefined;
+  const [[since, past], [when, ms]] = [looks[0], looks.at(-1)];
+  return (ms - past) / (when - since);
 }
 
 /** Bytes a second at each moment, as `[when, how much]`. */

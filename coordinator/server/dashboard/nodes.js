@@ -1,6 +1,7 @@
 // The nodes: each as a row while that can be read, beyond that the odd ones, the slowest, and how speeds are spread.
 
 import { histogram } from "./charts.js";
+import { busy } from "./fleet.js";
 import {
   badge, byId, bytes, byteUnit, capital, count, element, fill, keyed, median, meter, printable, put, rate, rebadge,
 } from "./text.js";
@@ -112,6 +113,7 @@ function makeRow(node) {
   row.queued = cell("number wide");
   row.requests = cell("number wide");
   row.cores = cell("number wide");
+  row.memory = cell("number wide");
   row.version = cell("wide");
   return row;
 }
@@ -128,6 +130,9 @@ function updateRow(row, node, share, isSlow) {
   put(row.held, bytes(vitals.left_bytes));
   put(row.queued, bytes(node.queued_bytes));
   put(row.requests, count(vitals.concurrency));
-  put(row.cores, count(node.cores));
+  // Systems other than Linux tell neither.
+  const cores = vitals.resident_bytes > 0 ? busy(node.name) : undefined;
+  put(row.cores, `${cores === undefined ? "–" : cores.toFixed(2)} of ${count(node.cores)}`);
+  put(row.memory, vitals.resident_bytes > 0 ? bytes(vitals.resident_bytes) : "–");
   put(row.version, printable(node.version));
 }

@@ -17,6 +17,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use proto::job::{Stage, Summary};
 use proto::view::{JobView, NodeState, NodeView};
+use proto_session::Taken;
 
 use crate::actor::State;
 use crate::handle::{Coordinator, Gone};
@@ -176,7 +177,10 @@ impl Seen {
         page.gauge("window_bytes", "Memory of nodes for parts.", window)?;
         page.gauge("window_used_bytes", "Memory of nodes taken by parts granted.", self.granted_bytes)?;
         let allowed = self.of_nodes(|node| node.vitals.concurrency.into());
-        page.gauge("requests_allowed", "Requests that nodes keep in flight at most.", allowed)
+        page.gauge("requests_allowed", "Requests that nodes keep in flight at most.", allowed)?;
+        page.seconds("nodes_cpu", "Processor time of nodes since they joined.", self.counters.nodes_cpu_ms)?;
+        let resident = self.of_nodes(|node| node.vitals.resident_bytes);
+        page.gauge("nodes_resident_memory_bytes", "Memory of nodes' processes.", resident)
     }
 
     fn process(&self, page: &mut Page<'_>) -> fmt::Result {
@@ -185,13 +189,9 @@ impl Seen {
         let (help, unit) = ("When the coordinator started, in Unix time.", Some(&Unit::Seconds));
         let mut metric = page.0.encode_descriptor("start_time", help, unit, MetricType::Gauge)?;
         metric.encode_gauge(&(self.started_ms as f64 / 1e3))?;
-        if let Some(seconds) = cpu_seconds() {
-            let (help, unit) = ("Processor time of the process.", Some(&Unit::Seconds));
-            let mut metric = page.0.encode_descriptor("cpu", help, unit, MetricType::Counter)?;
-            metric.encode_counter::<NoLabelSet, f64, f64>(&seconds, None)?;
-        }
-        let resident = resident_bytes();
-        resident.map_or(Ok(()), |bytes| page.gauge("resident_memory_bytes", "Memory of the process.", bytes))
+        let Some(Taken { cpu_ms, resident_bytes }) = Taken::now() else { return Ok(()) };
+        page.seconds("cpu", "Processor time of the process.", cpu_ms)?;
+        page.gauge("resident_memory_bytes", "Memory of the process.", resident_bytes)
     }
 
     fn of_nodes(&self, number: impl Fn(&NodeView) -> u64) -> u64 {
@@ -223,6 +223,12 @@ impl Page<'_> {
 
     fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         self.write(MetricType::Gauge, name, help, [([], value)])
+    }
+
+    /// A counter of seconds, of which there are so many thousandths.
+    fn seconds(&mut self, name: &str, help: &str, value_ms: u64) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Counter)?;
+        metric.encode_counter::<NoLabelSet, f64, f64>(&(value_ms as f64 / 1e3), None)
     }
 
     fn write<const N: usize>(
@@ -261,22 +267,4 @@ fn name(stage: Stage) -> &'static str {
         Stage::Completing => "completing",
         Stage::Aborting => "aborting",
     }
-}
-
-/// Memory of this process, in bytes; `None` where the system does not tell in the way of Linux.
-fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kibibytes << 10)
-}
-
-/// Processor time of this process so far, in seconds; `None` where the system does not tell in the way of Linux.
-fn cpu_seconds() -> Option<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // The name before them is in brackets, and may hold anything.
-    let mut fields = stat.rsplit(')').next()?.split_whitespace().skip(11);
-    let mut ticks = || fields.next()?.parse::<u64>().ok();
-    // Linux counts for programs in hundredths of a second, whatever its own clock does.
-    Some((ticks()? + ticks()?) as f64 / 100.0)
 }

@@ -121,6 +121,8 @@ pub async fn serve(
     let ServeOptions { listen, tls, allow_plaintext, api, state, nodes_max, settings, stop_within, emf } =
         options;
     let mut stop = pin!(stop);
+    let of_nodes = tls.as_ref().map(Tls::valid_until_s);
+    let valid_until_s = of_nodes.into_iter().chain(api.tls.as_ref().map(ServerTls::valid_until_s)).min();
     let ApiOptions { listen: api, tls: api_tls, tokens, callback_key } = api;
     if !api.ip().is_loopback() && (api_tls.is_none() || tokens.is_none()) {
         return Err(ServeError::ApiExposed(api));
@@ -169,7 +171,7 @@ pub async fn serve(
             timeout(stop_within, coordinator.stop()).await.is_ok() || coordinator.is_settled().await
         } => if has_stopped { Ok(()) } else { Err(ServeError::StoppedLate(state)) },
         () = coordinator.ended() => Err(ServeError::Failed("its actor ended".to_owned())),
-        () = tell_metrics(&coordinator, emf.as_deref()) => Err(ServeError::Failed("its actor ended".to_owned())),
+        () = tell_metrics(&coordinator, emf.as_deref(), valid_until_s) => Err(ServeError::Failed("its actor ended".to_owned())),
         () = keep_fresh(tokens.as_deref()) => Err(ServeError::Failed("it no longer looks at its tokens".to_owned())),
         () = sessions.ended() => Err(ServeError::Failed("the actor of its sessions ended".to_owned())),
         () = &mut listening => Err(ServeError::Failed("it no longer listens to nodes".to_owned())),
@@ -195,10 +197,10 @@ async fn recover(journal: &Journal, records: &Records) -> Result<(Recovered, Vec
 }
 
 /// Ends only when the coordinator is gone.
-async fn tell_metrics(coordinator: &Coordinator, namespace: Option<&str>) {
+async fn tell_metrics(coordinator: &Coordinator, namespace: Option<&str>, valid_until_s: Option<u64>) {
     let Some(namespace) = namespace else { return pending().await };
     // Fails only so.
-    let _ = emf::tell(coordinator, namespace).await;
+    let _ = emf::tell(coordinator, namespace, valid_until_s).await;
 }
 
 async fn keep_fresh(tokens: Option<&Tokens>) {

@@ -66,8 +66,11 @@ impl Machine {
         }
         // It may not, or no longer, be one of ours.
         let Some(heard) = self.heard.get_mut(&node) else { return };
-        let now = Heard { at_ms: self.now_ms, requests: vitals.requests };
-        let Heard { at_ms: since_ms, requests: before } = std::mem::replace(heard, now);
+        let now = Heard { at_ms: self.now_ms, requests: vitals.requests, cpu_ms: Some(vitals.cpu_ms) };
+        let Heard { at_ms: since_ms, requests: before, cpu_ms } = std::mem::replace(heard, now);
+        // Its process may have run before it joined, also as a node that was lost and counted then.
+        let spent_ms = cpu_ms.map_or(0, |before_ms| vitals.cpu_ms.saturating_sub(before_ms));
+        self.counters.nodes_cpu_ms = self.counters.nodes_cpu_ms.saturating_add(spent_ms);
         // Many reports come while all requests are still under way.
         if vitals.requests != before {
             self.counters.requests = self.counters.requests.plus(&vitals.requests.since(&before));

@@ -662,6 +662,38 @@ fn requests_counted_never_go_back_however_nodes_come_and_go() {
 }
 
 #[test]
+fn processor_time_of_nodes_counts_from_when_they_joined() {
+    let mut machine = Machine::default();
+    let hello = Hello {
+        name: "one".into(),
+        resume: None,
+        version: "test".into(),
+        cores: 1,
+        body_budget_bytes: 64 * MIB,
+        network_bytes_per_second: 0,
+    };
+    let report = |cpu_ms| Report { vitals: Vitals { cpu_ms, ..Default::default() }, ..Default::default() };
+    let (one, again) = (NodeId(1), NodeId(2));
+    let events = [
+        (Event::NodeJoined(one, hello.clone()), 0),
+        (Event::Reported(one, report(5_000)), 0),
+        (Event::Reported(one, report(5_020)), 20),
+        (Event::NodeLost(one), 20),
+        // The same process under a new session: what it told before is not counted twice.
+        (Event::NodeJoined(again, hello), 20),
+        (Event::Reported(again, report(5_030)), 20),
+        (Event::Reported(again, report(5_070)), 60),
+        // Neither a count that goes back nor one that cannot be takes anything away.
+        (Event::Reported(again, report(0)), 60),
+        (Event::Reported(again, report(u64::MAX)), u64::MAX),
+    ];
+    for (now_ms, (event, counted)) in events.into_iter().enumerate() {
+        machine.handle(event.clone(), now_ms as u64);
+        assert_eq!(machine.counters().nodes_cpu_ms, counted, "{event:?}");
+    }
+}
+
+#[test]
 fn a_node_that_is_dismissed_is_told_to_leave() {
     let mut world = World::default();
     world.join(1, 64);

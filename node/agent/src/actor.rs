@@ -16,6 +16,7 @@ use proto::part::{Effort, PartDone, PartFailed, PartReturned};
 use proto::report::{Report, Vitals};
 use proto::session::Order;
 use proto_s3::S3;
+use proto_session::Taken;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -81,6 +82,8 @@ pub(crate) struct State {
     /// All that is held: begun or not.
     tally: Tally,
     warmth: Warmth,
+    /// What the process took when it was last looked at: reports may be many more than is worth a look.
+    taken: Taken,
     is_draining: bool,
     reporting: Reporting,
 }
@@ -108,6 +111,7 @@ impl Actor for NodeActor {
             window: Window::new(config.body_budget_bytes(), concurrency.level()),
             pool: Pool::default(),
             running: BTreeMap::new(),
+            taken: Taken::now().unwrap_or_default(),
             tally: Tally::default(),
             warmth: Warmth::new(s3.clone(), config.keep_warm),
             is_draining: false,
@@ -279,6 +283,7 @@ impl State {
     fn tick(&mut self) {
         let now_ms = self.requests.now_ms();
         self.read_meters();
+        self.taken = Taken::now().unwrap_or_default();
         if self.requests.take_was_refused() {
             self.concurrency.throttled(now_ms);
         }
@@ -330,6 +335,8 @@ impl State {
             concurrency: u32::try_from(self.concurrency.level()).unwrap_or(u32::MAX),
             is_draining: self.is_draining,
             requests: self.requests.s3.requests(),
+            cpu_ms: self.taken.cpu_ms,
+            resident_bytes: self.taken.resident_bytes,
             throttled: self.requests.take_throttled(),
         }
     }

@@ -23,5 +23,5 @@ pub use config::NodeConfig;
 pub use handle::{Node, start};
 pub use metadata::metadata_url;
 pub use notice::{Notice, interruption};
-pub use place::{Place, look_around};
+pub use place::{Place, look_around, memory_here};
 pub use session::{RunError, run};

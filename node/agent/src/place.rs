@@ -15,6 +15,8 @@ const ECS_URL: &str = "ECS_CONTAINER_METADATA_URI_V4";
 const CGROUPS: &str = "/sys/fs/cgroup";
 /// The control groups of this process.
 const OWN_CGROUPS: &str = "/proc/self/cgroup";
+/// What the machine has of memory.
+const MEMINFO: &str = "/proc/meminfo";
 
 /// Where this process runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +42,21 @@ pub async fn look_around(asks_instance: bool) -> Place {
         place.id = ask_ec2(&url).await;
     }
     place
+}
+
+/// The most memory that this process may use, in bytes: the machine's, or less where its control group has a limit.
+/// `None` where Linux does not tell.
+#[must_use]
+pub fn memory_here() -> Option<u64> {
+    let cgroup = fs::read_to_string(OWN_CGROUPS).unwrap_or_default();
+    let machine = fs::read_to_string(MEMINFO).ok().and_then(|text| memory_of_machine(&text));
+    machine.into_iter().chain(memory_limit(&cgroup, Path::new(CGROUPS))).min()
+}
+
+/// What the kernel tells of the machine's memory, in bytes.
+fn memory_of_machine(meminfo: &str) -> Option<u64> {
+    let total = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    total.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 async fn ask_ec2(url: &str) -> Option<String> {
@@ -123,6 +140,12 @@ mod tests {
             fs::write(file, limit).unwrap();
         }
         dir
+    }
+
+    #[test]
+    fn the_machine_tells_its_memory() {
+        assert_eq!(memory_of_machine("MemFree: 1 kB\nMemTotal:       16 kB\n"), Some(16 * 1024));
+        assert_eq!(memory_of_machine("nonsense"), None);
     }
 
     #[test]

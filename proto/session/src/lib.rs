@@ -18,6 +18,7 @@ mod listen;
 mod metered;
 mod secret;
 mod server;
+mod taken;
 mod tls;
 mod version;
 
@@ -28,6 +29,7 @@ pub use greet::Arrival;
 pub use listen::{Caps, Listener};
 pub use secret::read_secret;
 pub use server::{ServerTls, without_stall};
+pub use taken::Taken;
 pub use tls::{Identity, Tls, TlsFiles};
 
 /// The gRPC method that a session is: a stream of messages each way.

@@ -20,7 +20,10 @@ use crate::tls::{certificates, check_validity, private_key};
 
 /// A server's certificate.
 #[derive(Clone)]
-pub struct ServerTls(Arc<ServerConfig>);
+pub struct ServerTls {
+    config: Arc<ServerConfig>,
+    valid_until_s: u64,
+}
 
 // There is a key in it.
 impl fmt::Debug for ServerTls {
@@ -36,7 +39,7 @@ impl ServerTls {
     /// When a file cannot be read or used, in a sentence that names it.
     pub fn load(cert: &Path, key: &Path) -> Result<Self, TlsError> {
         let chain = certificates(cert)?;
-        check_validity(cert, &chain)?;
+        let valid_until_s = check_validity(cert, &chain)?;
         let unusable = |error: rustls::Error| match error {
             rustls::Error::InconsistentKeys(_) => {
                 TlsError::Mismatch { key: key.to_owned(), cert: cert.to_owned() }
@@ -50,7 +53,13 @@ impl ServerTls {
             .with_single_cert(chain, private_key(key)?)
             .map_err(unusable)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self(Arc::new(config)))
+        Ok(Self { config: Arc::new(config), valid_until_s })
+    }
+
+    /// When the first of its certificates runs out, in seconds since 1970.
+    #[must_use]
+    pub fn valid_until_s(&self) -> u64 {
+        self.valid_until_s
     }
 
     /// Encrypts a connection. Takes at most the time in which a node has to greet.
@@ -61,7 +70,7 @@ impl ServerTls {
         &self,
         socket: TcpStream,
     ) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static + use<>> {
-        let accepted = TlsAcceptor::from(Arc::clone(&self.0)).accept(trusted(socket));
+        let accepted = TlsAcceptor::from(Arc::clone(&self.config)).accept(trusted(socket));
         let late = |_| io::Error::new(io::ErrorKind::TimedOut, "TLS took too long");
         timeout(Duration::from_millis(HELLO_DEADLINE_MS), accepted).await.map_err(late)?
     }

@@ -32,6 +32,7 @@ pub struct TlsFiles {
 pub struct Tls {
     server: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
+    valid_until_s: u64,
 }
 
 // There is a key in it.
@@ -49,7 +50,7 @@ impl Tls {
     pub fn load(files: &TlsFiles) -> Result<Self, TlsError> {
         let roots = Arc::new(roots(&files.ca)?);
         let chain = certificates(&files.cert)?;
-        check_validity(&files.cert, &chain)?;
+        let valid_until_s = check_validity(&files.cert, &chain)?;
         let key = private_key(&files.key)?;
         let provider = Arc::new(aws_lc_rs::default_provider());
         let unusable = |path: &Path| {
@@ -84,7 +85,13 @@ impl Tls {
         client.resumption = Resumption::disabled();
         server.alpn_protocols = vec![b"h2".to_vec()];
         client.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(Self { server: Arc::new(server), client: Arc::new(client) })
+        Ok(Self { server: Arc::new(server), client: Arc::new(client), valid_until_s })
+    }
+
+    /// When the first of its own certificates runs out, in seconds since 1970.
+    #[must_use]
+    pub fn valid_until_s(&self) -> u64 {
+        self.valid_until_s
     }
 
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
@@ -123,7 +130,9 @@ fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
-pub(crate) fn check_validity(path: &Path, chain: &[CertificateDer<'_>]) -> Result<(), TlsError> {
+/// When the first of these runs out, in seconds since 1970. All must be valid now.
+pub(crate) fn check_validity(path: &Path, chain: &[CertificateDer<'_>]) -> Result<u64, TlsError> {
+    let mut until_s = u64::MAX;
     for der in chain {
         let (_, certificate) = X509Certificate::from_der(der)
             .map_err(|error| TlsError::Unusable { path: path.to_owned(), reason: error.to_string() })?;
@@ -132,8 +141,9 @@ pub(crate) fn check_validity(path: &Path, chain: &[CertificateDer<'_>]) -> Resul
             let (from, until) = (validity.not_before.to_string(), validity.not_after.to_string());
             return Err(TlsError::NotValidNow { path: path.to_owned(), from, until });
         }
+        until_s = until_s.min(u64::try_from(validity.not_after.timestamp()).unwrap_or(0));
     }
-    Ok(())
+    Ok(until_s)
 }
 
 /// The names in a certificate.

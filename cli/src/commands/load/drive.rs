@@ -4,15 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proto::failure::FailureKind;
-use proto::limits::LOAD_IN_FLIGHT_MAX;
+use proto::limits::{LOAD_IN_FLIGHT_MAX, LOAD_LOOKS_MAX};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::{Instant, interval, interval_at, sleep_until};
 
 use super::Load;
 use super::job::{Told, make};
-use super::processes;
 use super::show::Display;
+use crate::cluster::{Cluster, Trouble};
 use crate::load::arrivals::Arrival;
 use crate::load::figures::{End, Record};
 use crate::load::metrics::Sample;
@@ -166,7 +166,22 @@ impl Drive<'_> {
     }
 }
 
-/// Looks at the coordinator's metrics, now and then.
+/// Keeps every other look, and the first.
+fn thin<T>(looks: &mut Vec<T>) {
+    let mut is_kept = false;
+    looks.retain(|_| {
+        is_kept = !is_kept;
+        is_kept
+    });
+}
+
+/// One look at the cluster.
+async fn look(cluster: &Cluster, began: Instant) -> Result<Sample, Trouble> {
+    let (metrics, nodes) = tokio::try_join!(cluster.metrics(), cluster.nodes())?;
+    Ok(Sample::read(&metrics, &nodes, began.elapsed().as_secs_f64()))
+}
+
+/// Looks at what the coordinator tells of itself and its nodes, now and then.
 struct Sampling {
     looking: JoinHandle<()>,
     samples: Arc<Mutex<(Vec<Sample>, Option<String>)>>,
@@ -177,16 +192,20 @@ impl Sampling {
         let samples = Arc::new(Mutex::new((Vec::new(), None)));
         let (load, kept) = (Arc::clone(load), Arc::clone(&samples));
         let looking = tokio::spawn(async move {
-            let mut beat = interval(Duration::from_secs_f64(every_s));
+            let mut every = Duration::from_secs_f64(every_s);
+            let mut beat = interval(every);
             loop {
                 beat.tick().await;
-                let answer = load.cluster.metrics().await;
+                let answer = look(&load.cluster, began).await;
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                 match answer {
-                    Ok(text) => {
-                        let (nodes_cpu_s, nodes_bytes) = processes::taken(&load.node_pids).unzip();
-                        let at_s = began.elapsed().as_secs_f64();
-                        kept.0.push(Sample { nodes_cpu_s, nodes_bytes, ..Sample::read(&text, at_s) });
+                    Ok(sample) => {
+                        kept.0.push(sample);
+                        if kept.0.len() >= LOAD_LOOKS_MAX {
+                            thin(&mut kept.0);
+                            every *= 2;
+                            beat = interval_at(Instant::now() + every, every);
+                        }
                     }
                     // It will not be told later either.
                     Err(trouble) if trouble.failure.kind == FailureKind::Denied => {
@@ -208,5 +227,17 @@ impl Sampling {
             load.voice.say(&format!("warning: what the cluster takes is not told: {why}"));
         }
         std::mem::take(&mut kept.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_thinned_still_begins_at_the_beginning() {
+        let mut looks = vec![0, 1, 2, 3, 4];
+        thin(&mut looks);
+        assert_eq!(looks, [0, 2, 4]);
     }
 }

@@ -7,7 +7,8 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use crate::load::figures::{End, Figures, Record, Spread};
-use crate::load::run::{Round, Run, Taken};
+use crate::load::run::{Round, Run};
+use crate::load::taken::Taken;
 use crate::load::unit::Unit;
 use crate::output::{Voice, count, size, table};
 
@@ -116,7 +117,7 @@ pub(super) fn text(run: &Run) -> String {
         lines.push(table(["tenant", "archives", "slowdown", "p99"], rows));
         lines.push(format!("fairness between tenants: {}", Unit::Number.show_or_dash(run.fairness)));
     }
-    for (what, taken) in [("coordinator", run.coordinator), ("nodes", run.nodes)] {
+    for (what, taken) in [("coordinator", run.coordinator), ("nodes together", run.nodes)] {
         if let Some(Taken { cores_mean, cores_max, bytes_max }) = taken {
             let [mean, most] = [cores_mean, cores_max].map(|cores| Unit::Cores.show(cores));
             let memory = size(bytes_max as u64);

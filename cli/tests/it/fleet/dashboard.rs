@@ -81,6 +81,8 @@ fn shows_the_fleet(browser: &mut Browser, job: JobId) {
     assert_eq!(link, format!("#/jobs/{job}"));
     browser.until("/^[\\d.]+ .?B\\/s$/.test(document.getElementById('pace-now').innerText)");
     browser.until("/slow/.test(document.getElementById('node-states').innerText)");
+    // Cores busy, and memory.
+    browser.until("/\\s\\d\\.\\d\\d of \\d+\\s+[\\d.]+ MB\\s/.test(document.querySelector('#nodes tbody tr').innerText)");
     keep(browser, "fleet");
     assert_eq!(browser.see(IS_TOO_WIDE), false);
 }

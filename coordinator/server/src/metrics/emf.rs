@@ -14,12 +14,18 @@ use crate::handle::{Coordinator, Gone};
 
 /// How often there is a line: what CloudWatch keeps of metrics that are not of high resolution.
 const EVERY: Duration = Duration::from_mins(1);
+const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 
-/// Writes a line to standard output now and each minute, until the coordinator is gone.
+/// Writes a line to standard output now and each minute, until the coordinator is gone. Its certificates, if it has any,
+/// run out at `valid_until_s`, in seconds since 1970.
 ///
 /// # Errors
 /// [`Gone`], and never anything else: a line that cannot be written is lost.
-pub(crate) async fn tell(coordinator: &Coordinator, namespace: &str) -> Result<(), Gone> {
+pub(crate) async fn tell(
+    coordinator: &Coordinator,
+    namespace: &str,
+    valid_until_s: Option<u64>,
+) -> Result<(), Gone> {
     let mut minutes = interval(EVERY);
     minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before = Counters::default();
@@ -27,7 +33,8 @@ pub(crate) async fn tell(coordinator: &Coordinator, namespace: &str) -> Result<(
         minutes.tick().await;
         let seen = coordinator.seen().await?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let line = line(namespace, now.as_millis() as u64, &before, &seen);
+        let days_left = valid_until_s.map(|until_s| until_s.saturating_sub(now.as_secs()) / SECONDS_A_DAY);
+        let line = line(namespace, now.as_millis() as u64, &before, &seen, days_left);
         before = seen.counters;
         // Elsewhere, because whoever reads the log may be slow. Its failure is no reason to end jobs.
         let _ = tokio::task::spawn_blocking(move || writeln!(io::stdout(), "{line}")).await;
@@ -35,7 +42,7 @@ pub(crate) async fn tell(coordinator: &Coordinator, namespace: &str) -> Result<(
 }
 
 /// What is seen at a moment, and what was counted since `before`.
-fn line(namespace: &str, at_ms: u64, before: &Counters, seen: &Seen) -> Value {
+fn line(namespace: &str, at_ms: u64, before: &Counters, seen: &Seen, days_left: Option<u64>) -> Value {
     let now = &seen.counters;
     let ended =
         |counters: &Counters| counters.jobs_completed + counters.jobs_failed + counters.jobs_cancelled;
@@ -47,7 +54,8 @@ fn line(namespace: &str, at_ms: u64, before: &Counters, seen: &Seen) -> Value {
         sum(now).saturating_sub(sum(before))
     };
     let since = |of: fn(&Counters) -> u64| of(now).saturating_sub(of(before));
-    let metrics = [
+    let certificate = days_left.map(|days| ("CertificateDaysLeft", "Count", days));
+    let counted = [
         // With those that came and went within the minute: a fleet that is used is never idle.
         ("Jobs", "Count", jobs + ended(now).saturating_sub(ended(before))),
         ("JobsWithoutNodes", "Count", if nodes == 0 { jobs } else { 0 }),
@@ -60,6 +68,7 @@ fn line(namespace: &str, at_ms: u64, before: &Counters, seen: &Seen) -> Value {
         ("RequestsThrottled", "Count", requests(|sent| sent.throttled)),
         ("RequestsFailed", "Count", requests(|sent| sent.failed)),
     ];
+    let metrics: Vec<_> = counted.into_iter().chain(certificate).collect();
     let defined: Vec<Value> =
         metrics.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
     let about = json!({
@@ -88,7 +97,7 @@ mod tests {
         let before = Counters { jobs_completed: 7, jobs_failed: 1, bytes_done: 100, ..Counters::default() };
         let mut now = Counters { jobs_completed: 9, jobs_failed: 2, bytes_done: 130, ..before };
         now.requests.get = Sent { sent: 9, throttled: 4, failed: 1 };
-        let line = line("fleet", 5, &before, &seen(now, vec![Stage::Waiting], 1));
+        let line = line("fleet", 5, &before, &seen(now, vec![Stage::Waiting], 1), Some(29));
         assert_eq!(line["_aws"]["Timestamp"], 5);
         for (name, value) in [
             ("Jobs", 4),
@@ -100,6 +109,7 @@ mod tests {
             ("Nodes", 0),
             ("RequestsThrottled", 4),
             ("RequestsFailed", 1),
+            ("CertificateDaysLeft", 29),
         ] {
             assert_eq!(line[name], value, "{name}");
         }
@@ -108,7 +118,7 @@ mod tests {
 
     #[test]
     fn all_that_is_told_is_documented() {
-        let line = line("fleet", 0, &Counters::default(), &seen(Counters::default(), Vec::new(), 0));
+        let line = line("fleet", 0, &Counters::default(), &seen(Counters::default(), Vec::new(), 0), Some(1));
         let documented = include_str!("../../../../docs/metrics.md");
         for name in line.as_object().expect("an object").keys().filter(|name| *name != "_aws") {
             assert!(documented.contains(&format!("| `{name}` |")), "{name}");

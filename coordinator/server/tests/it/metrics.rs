@@ -128,6 +128,7 @@ async fn what_was_done_is_what_is_counted() {
     is("nodes_joined_total", 1);
     is("build_info{version=\"0.1.0\"}", 1);
     assert!(told.get("window_bytes") > 0 && told.get("requests_allowed") > 0);
+    assert!(told.get("nodes_resident_memory_bytes") > 0 && told.get("resident_memory_bytes") > 0);
     assert!(told.get("s3_connections_opened_total") <= world.twin.connections());
     let mut took = 0.0;
     for stage in ["waiting", "listing", "transferring", "completing"] {

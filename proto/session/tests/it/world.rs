@@ -13,8 +13,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 /// The version of the protocol, as a header has it. A build that speaks others has to say so here.
-pub(crate) const VERSION: &str = "3";
-const _: () = assert!(*PROTOCOL_VERSIONS.start() == 3 && *PROTOCOL_VERSIONS.end() == 3);
+pub(crate) const VERSION: &str = "4";
+const _: () = assert!(*PROTOCOL_VERSIONS.start() == 4 && *PROTOCOL_VERSIONS.end() == 4);
 
 /// Far longer than anything takes: only so that a failure ends.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
