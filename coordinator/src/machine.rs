@@ -192,6 +192,7 @@ impl Machine {
         // A clock that goes back would make times negative.
         let now_ms = now_ms.max(self.now_ms);
         self.now_ms = now_ms;
+        self.scheduler.at(now_ms);
         match event {
             Event::Submitted(id, spec) => self.submit(id, spec),
             Event::Listed(id, source, page) => self.listed(id, source, page),
