@@ -428,6 +428,9 @@ impl Machine {
         let now_ms = self.now_ms;
         if let Some(job) = self.jobs.get_mut(&attempt.job) {
             job.spend(effort);
+            if end != End::Done {
+                job.break_off(attempt.part);
+            }
             job.chart.ended(attempt, end, effort.worked_ms, now_ms - job.submitted_ms);
         }
     }
