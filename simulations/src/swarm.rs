@@ -87,7 +87,7 @@ impl Storm {
         let wishes: Vec<Wish> =
             (0..1 + chance.below(5)).map(|at| Wish::draw(at, &mut chance, &mut world)).collect();
         let mut storm = Self {
-            coordinator: Coordinator::new(&mut world),
+            coordinator: Coordinator::new(&mut chance, &mut world),
             world,
             hosts: Vec::new(),
             wishes,

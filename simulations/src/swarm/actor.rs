@@ -6,6 +6,7 @@ use coordinator::beside;
 use coordinator::machine::{Effect, Ended, Event, Machine, Question, Settings};
 use coordinator::scheduler::NodeId;
 use proto::batch::{Batch, Upload};
+use proto::failure::{Failure, FailureKind};
 use proto::job::JobId;
 use proto::limits::{ORDERS_PENDING_MAX, SILENCE_MS};
 use proto::link::{Frame, Link};
@@ -85,6 +86,7 @@ pub(super) struct Record {
 pub(super) struct Coordinator {
     /// None while there is no coordinator.
     machine: Option<Machine>,
+    settings: Settings,
     /// Which of all there have been, from 1.
     incarnation: u32,
     paused_until_ms: u64,
@@ -100,10 +102,13 @@ pub(super) struct Coordinator {
 }
 
 impl Coordinator {
-    pub(super) fn new(world: &mut World) -> Self {
+    pub(super) fn new(chance: &mut Dice, world: &mut World) -> Self {
+        let (jobs_running, jobs_waiting) = (1 + chance.below(5) as usize, chance.below(5) as usize);
+        let settings = Settings { jobs_running, jobs_waiting, ..Settings::default() };
         world.after_ms(TICK_MS, Happening::Coordinator(1, Box::new(Alarm::Tick)));
         Self {
-            machine: Some(Machine::new(Settings::default())),
+            machine: Some(Machine::new(settings)),
+            settings,
             incarnation: 1,
             paused_until_ms: 0,
             sessions: BTreeMap::new(),
@@ -289,9 +294,7 @@ impl Coordinator {
                 match effect {
                     Effect::Order(node, order) => events.extend(self.order(node, order, world)),
                     Effect::Drop(_) => {}
-                    Effect::Refuse(job, failure) => {
-                        world.breaks(Invariant::FailsForAReason, format!("job {job} was refused: {failure}"));
-                    }
+                    Effect::Refuse(job, failure) => self.refused(job, &failure, wishes, world),
                     Effect::Ask(question) => {
                         if let Question::Abort(job, _) = &question {
                             self.judge.aborts(*job, |node| self.sessions.contains_key(&node), world);
@@ -311,10 +314,12 @@ impl Coordinator {
         match &mut order {
             Order::Grant(batch) => self.spoil(node, batch, world),
             Order::Cancel(job) if world.plants(Plant::UnawaitedCancel) => {
+                self.judge.stops(*job);
                 let open = self.judge.open(*job).filter(|(_, to)| *to == node);
                 let returned = open.map(|(id, _)| PartReturned { id, effort: Effort::default() }).collect();
                 return Some(Event::Reported(node, Report { returned, ..Report::default() }));
             }
+            Order::Cancel(job) => self.judge.stops(*job),
             _ => {}
         }
         if let Order::Grant(batch) = &order {
@@ -353,6 +358,21 @@ impl Coordinator {
                     break;
                 }
             }
+        }
+    }
+
+    /// Callers try again when there is no room, and only then are they refused.
+    fn refused(&mut self, job: JobId, failure: &Failure, wishes: &mut [Wish], world: &mut World) {
+        world.met.note("jobs that were refused");
+        let there = self.machine.as_ref().map_or(0, |machine| machine.jobs().len());
+        let Settings { jobs_running, jobs_waiting, .. } = self.settings;
+        if failure.kind != FailureKind::Unavailable || there < jobs_running + jobs_waiting {
+            let what = format!("job {job} was refused beside {there} others: {failure}");
+            world.breaks(Invariant::FailsForAReason, what);
+        }
+        if let Some(wish) = self.jobs.get(&job) {
+            wishes[*wish].job = None;
+            world.after_ms(CALL_AGAIN_MS, Happening::Submit(*wish));
         }
     }
 
@@ -447,7 +467,7 @@ impl Coordinator {
         let jobs = self.journal.keys().copied().collect();
         self.alarm(SWEEP_AGAIN_MS, Alarm::SweepAgain(jobs), world);
         self.suspects.clear();
-        self.machine = Some(Machine::new(Settings::default()));
+        self.machine = Some(Machine::new(self.settings));
         self.alarm(TICK_MS, Alarm::Tick, world);
     }
 

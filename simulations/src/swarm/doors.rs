@@ -21,6 +21,9 @@ const REQUEST_MS: u64 = 40;
 const AGAIN_MS: u64 = 300;
 /// Time an answer takes from a door to the machine, in milliseconds.
 const ANSWER_MS: u64 = 5;
+/// How often it is looked again for what a job that was broken off may have left, and after how many milliseconds.
+const LOOKS_MORE: u32 = 2;
+const LOOK_AGAIN_MS: u64 = 1_000;
 /// How often the ETags of parts are read back, as the real door does.
 const READ_BACKS_MAX: u32 = 3;
 
@@ -37,8 +40,8 @@ pub(super) enum Door {
     Complete(JobId, Option<u32>, Completion, u32),
     /// To remove the archive's upload.
     Abort(JobId, Upload),
-    /// To remove what is beside the archive.
-    Discard(JobId, Leftovers),
+    /// To remove what is beside the archive, and to look so many times more.
+    Discard(JobId, Leftovers, u32),
 }
 
 /// What S3 makes of a request.
@@ -69,8 +72,11 @@ fn luck(job: JobId, world: &mut World) -> Luck {
     Luck::Fine
 }
 
+/// What a coordinator says of a request that was given up.
+pub(super) const GIVEN_UP: &str = "S3 did not answer the coordinator";
+
 fn given_up() -> Failure {
-    Failure::new(FailureKind::Unavailable, "S3 kept failing")
+    Failure::new(FailureKind::Unavailable, GIVEN_UP)
 }
 
 /// What is done next, and in how many milliseconds.
@@ -107,7 +113,10 @@ impl Coordinator {
                 Door::Complete(job, segment, completion, 0)
             }
             Question::Abort(job, upload) => Door::Abort(job, upload),
-            Question::Discard(job, leftovers) => Door::Discard(job, leftovers),
+            Question::Discard(job, leftovers) => {
+                let looks = if leftovers.is_broken_off { LOOKS_MORE } else { 0 };
+                Door::Discard(job, leftovers, looks)
+            }
         };
         (in_ms, door)
     }
@@ -127,7 +136,7 @@ impl Coordinator {
                 complete(job, segment, completion, read_backs, world)
             }
             Door::Abort(job, upload) => abort(job, upload, world),
-            Door::Discard(job, leftovers) => discard(job, leftovers, world),
+            Door::Discard(job, leftovers, looks) => discard(job, leftovers, looks, world),
         }
     }
 
@@ -237,7 +246,9 @@ fn abort(job: JobId, upload: Upload, world: &mut World) -> Next {
     match luck(job, world) {
         Luck::GivenUp => {
             world.told.insert(upload.upload_id);
-            Next::event(Event::Aborted(job, Err(given_up())))
+            world.left.insert(job);
+            let is_untold = world.plants(Plant::UntoldRest);
+            Next::event(Event::Aborted(job, if is_untold { Ok(()) } else { Err(given_up()) }))
         }
         Luck::Refused | Luck::Unanswered => Next::Door(AGAIN_MS, Door::Abort(job, upload)),
         Luck::Fine => {
@@ -249,13 +260,14 @@ fn abort(job: JobId, upload: Upload, world: &mut World) -> Next {
     }
 }
 
-fn discard(job: JobId, leftovers: Leftovers, world: &mut World) -> Next {
+fn discard(job: JobId, leftovers: Leftovers, looks: u32, world: &mut World) -> Next {
     match luck(job, world) {
         Luck::GivenUp => {
             world.told_jobs.insert(job);
+            world.left.insert(job);
             Next::event(Event::Discarded(job, vec!["S3 kept failing".into()]))
         }
-        Luck::Refused | Luck::Unanswered => Next::Door(AGAIN_MS, Door::Discard(job, leftovers)),
+        Luck::Refused | Luck::Unanswered => Next::Door(AGAIN_MS, Door::Discard(job, leftovers, looks)),
         Luck::Fine => {
             if !world.plants(Plant::SkippedDiscard) {
                 for upload in &leftovers.uploads {
@@ -268,7 +280,10 @@ fn discard(job: JobId, leftovers: Leftovers, world: &mut World) -> Next {
                     world.s3.sweep(&below.key);
                 }
             }
-            Next::event(Event::Discarded(job, Vec::new()))
+            match looks.checked_sub(1) {
+                Some(looks) => Next::Door(LOOK_AGAIN_MS, Door::Discard(job, leftovers, looks)),
+                None => Next::event(Event::Discarded(job, Vec::new())),
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use node::answers::{Answer, Answers, report_bytes};
 use node::tally::Tally;
 use node::window::{Cost, Window};
 use proto::batch::{Assignment, AttemptId, Upload};
+use proto::crc::Crc;
 use proto::limits::{
     HEARTBEAT_MS, HELLO_DEADLINE_MS, MIB, SESSION_QUEUE_MESSAGES, SILENCE_MS, body_budget_bytes,
 };
@@ -22,11 +23,11 @@ use proto::session::{Hello, Order};
 use super::actor;
 use super::invariant::Invariant;
 use super::plant::Plant;
-use super::s3::ARCHIVES;
+use super::s3::{ARCHIVES, Made};
 use super::world::{Carried, Happening, World};
 use crate::dice::Dice;
-pub(super) use attempt::Put;
 use attempt::Step;
+pub(super) use attempt::{DAMAGED, NODE_GIVEN_UP, NODE_REFUSED, Put};
 
 /// Time between two looks at what there is to say, in milliseconds.
 const BEAT_MS: u64 = 250;
@@ -339,10 +340,7 @@ impl Host {
         while let Some((upload, Assignment { id, work, .. })) = held.window.begin() {
             if let Some(below) = &work.below {
                 let key = format!("{below}{}.{}.0", id.part, id.attempt);
-                world
-                    .s3
-                    .objects
-                    .insert(key, super::s3::Made { crc: proto::crc::Crc::EMPTY, etag: String::new() });
+                world.s3.objects.insert(key, Made { job: id.job, crc: Crc::EMPTY, etag: String::new() });
             }
             begun.push((id, work.moved_bytes()));
             let cost = Cost::of(&work);

@@ -11,6 +11,8 @@ use proto::limits::{PART_ATTEMPTS_MAX, PART_LOSSES_MAX};
 use proto::plan::PartNumber;
 use proto::report::Report;
 
+use super::doors::GIVEN_UP;
+use super::host::{DAMAGED, NODE_GIVEN_UP, NODE_REFUSED};
 use super::invariant::Invariant;
 use super::wish::Wish;
 use super::world::World;
@@ -25,6 +27,8 @@ pub(super) struct Judge {
     /// How often a part was reported to have failed.
     failures: BTreeMap<(JobId, PartNumber), u32>,
     ended: BTreeSet<JobId>,
+    /// Jobs for which nodes were told to stop.
+    stopped: BTreeSet<JobId>,
     /// What the largest part that was granted costs a node, in bytes.
     pub(super) largest_bytes: u64,
 }
@@ -38,8 +42,8 @@ impl Judge {
                 world
                     .breaks(Invariant::GrantedOnce, format!("{id} was granted to {other:?} and to {node:?}"));
             }
-            if self.ended.contains(&id.job) {
-                world.breaks(Invariant::GrantedOnce, format!("{id} was granted although the job has ended"));
+            if self.ended.contains(&id.job) || self.stopped.contains(&id.job) {
+                world.breaks(Invariant::GrantedOnce, format!("{id} was granted although the job is over"));
             }
         }
     }
@@ -61,6 +65,11 @@ impl Judge {
         for failed in &report.failed {
             *self.failures.entry((failed.id.job, failed.id.part)).or_default() += 1;
         }
+    }
+
+    /// Nodes are told to stop working for a job.
+    pub(super) fn stops(&mut self, job: JobId) {
+        self.stopped.insert(job);
     }
 
     /// An upload of a job is about to be removed.
@@ -98,6 +107,17 @@ impl Judge {
         if !self.ended.insert(job) {
             world.breaks(Invariant::EndsOnce, format!("job {job} ended before"));
         }
+        let told = match &ended.view.outcome {
+            Some(Outcome::Completed(summary)) => !summary.warnings.is_empty(),
+            Some(Outcome::Failed { left_behind, .. }) => !left_behind.is_empty(),
+            None => false,
+        };
+        if world.left.contains(&job) && !(told && ended.has_left) {
+            world.breaks(
+                Invariant::LeavesNothing,
+                format!("job {job} does not tell what could not be removed"),
+            );
+        }
         match &ended.view.outcome {
             Some(Outcome::Completed(summary)) => {
                 world.met.note("jobs that completed");
@@ -114,6 +134,11 @@ impl Judge {
             }
             Some(Outcome::Failed { failure, .. }) => {
                 world.met.note("jobs that failed or were cancelled");
+                let key = &ended.view.destination.key;
+                if world.s3.objects.get(key).is_some_and(|made| made.job == job) {
+                    let what = format!("job {job} failed ({failure:?}), and there is its archive");
+                    world.breaks(Invariant::RightArchive, what);
+                }
                 if !self.is_fair(job, failure, wish, world) {
                     world.breaks(Invariant::FailsForAReason, format!("job {job} failed: {failure:?}"));
                 }
@@ -128,12 +153,17 @@ impl Judge {
         let failures = self.failures.range(first..).take_while(|((id, _), _)| *id == job);
         let worst = failures.map(|(_, failures)| *failures).max().unwrap_or(0);
         let is_caused = world.causes.get(&job).is_some_and(|causes| causes.contains(&failure.kind));
+        let says = failure.message.as_str();
         match failure.kind {
             FailureKind::Cancelled => wish.is_cancelled,
-            FailureKind::Unavailable => {
-                is_caused || worst >= PART_ATTEMPTS_MAX || world.nodes_lost >= u64::from(PART_LOSSES_MAX)
+            FailureKind::Unavailable if says.contains("nodes were lost") => {
+                world.nodes_lost >= u64::from(PART_LOSSES_MAX)
             }
-            FailureKind::Internal => worst >= PART_ATTEMPTS_MAX,
+            FailureKind::Unavailable if says == GIVEN_UP => is_caused,
+            FailureKind::Unavailable | FailureKind::Internal => {
+                worst >= PART_ATTEMPTS_MAX && [NODE_GIVEN_UP, NODE_REFUSED].contains(&says)
+            }
+            FailureKind::Corrupt => is_caused && says == DAMAGED,
             _ => is_caused,
         }
     }

@@ -35,11 +35,13 @@ pub enum Plant {
     LostNodeKept,
     /// An upload is begun without a record of it.
     UnrecordedUpload,
+    /// That an upload could not be removed is told to nobody.
+    UntoldRest,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::LostReport,
         Self::RepeatedReport,
         Self::StaleSession,
@@ -55,6 +57,7 @@ impl Plant {
         Self::UnawaitedCancel,
         Self::LostNodeKept,
         Self::UnrecordedUpload,
+        Self::UntoldRest,
     ];
 }
 
@@ -76,6 +79,7 @@ impl fmt::Display for Plant {
             Self::UnawaitedCancel => "an upload is removed while nodes write",
             Self::LostNodeKept => "a lost node's attempts are waited for",
             Self::UnrecordedUpload => "an upload is begun without a record",
+            Self::UntoldRest => "what could not be removed is not told",
         })
     }
 }

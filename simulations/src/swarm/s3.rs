@@ -39,6 +39,8 @@ impl Source {
 /// An object that was made.
 #[derive(Clone, Debug)]
 pub(super) struct Made {
+    /// For which job.
+    pub(super) job: JobId,
     pub(super) crc: Crc,
     pub(super) etag: String,
 }
@@ -120,9 +122,10 @@ impl S3 {
         if (whole.value, whole.bytes) != (archive.value, archive.bytes) {
             return Err(S3ErrorKind::Mismatch);
         }
+        let job = open.job;
         self.uploads.remove(&upload.upload_id);
         let etag = format!("o{}", self.next());
-        self.objects.insert(key.clone(), Made { crc: whole, etag: etag.clone() });
+        self.objects.insert(key.clone(), Made { job, crc: whole, etag: etag.clone() });
         Ok(etag)
     }
 

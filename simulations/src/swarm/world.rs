@@ -83,6 +83,8 @@ pub(super) struct World {
     pub(super) causes: BTreeMap<JobId, BTreeSet<FailureKind>>,
     /// Uploads that somebody was told may be left.
     pub(super) told: BTreeSet<String>,
+    /// Jobs of which something could not be removed, as they have to say when they end.
+    pub(super) left: BTreeSet<JobId>,
     /// Jobs that may leave uploads, as somebody was told.
     pub(super) told_jobs: BTreeSet<JobId>,
     /// Nodes that count as lost by now, and connections so far.
@@ -110,6 +112,7 @@ impl World {
             calm_ms: None,
             causes: BTreeMap::new(),
             told: BTreeSet::new(),
+            left: BTreeSet::new(),
             told_jobs: BTreeSet::new(),
             nodes_lost: 0,
             connections: 0,

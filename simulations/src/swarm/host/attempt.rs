@@ -13,6 +13,13 @@ use crate::swarm::plant::Plant;
 use crate::swarm::s3::{SOURCES, seed};
 use crate::swarm::world::{Happening, World};
 
+/// What a node says of an attempt that it gave up.
+pub(in crate::swarm) const NODE_GIVEN_UP: &str = "S3 or something else kept failing";
+/// What it says where S3 kept asking to slow down.
+pub(in crate::swarm) const NODE_REFUSED: &str = "S3 kept refusing";
+/// What it says of a part that S3 found damaged.
+pub(in crate::swarm) const DAMAGED: &str = "S3 received other bytes";
+
 /// What comes next.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::swarm) enum Step {
@@ -137,19 +144,19 @@ impl Host {
         if world.requests.happens(world.odds.given_up) {
             world.met.note("requests that were given up");
             let kind = [FailureKind::Unavailable, FailureKind::Internal][world.requests.below(2) as usize];
-            return self.failed(id, kind, "S3 or something else kept failing");
+            return self.failed(id, kind, NODE_GIVEN_UP);
         }
         if world.requests.happens(world.odds.damaged) {
             world.met.note("parts that were damaged on the way");
             world.cause(id.job, FailureKind::Corrupt);
-            return self.failed(id, FailureKind::Corrupt, "S3 received other bytes");
+            return self.failed(id, FailureKind::Corrupt, DAMAGED);
         }
         let Some(running) = self.held.as_mut().and_then(|held| held.running.get_mut(&id)) else { return };
         if world.requests.happens(world.odds.refused) {
             world.met.note("requests that S3 refused for now");
             running.refusals += 1;
             if running.refusals >= ATTEMPTS_MAX {
-                return self.failed(id, FailureKind::Unavailable, "S3 kept refusing");
+                return self.failed(id, FailureKind::Unavailable, NODE_REFUSED);
             }
             self.throttled(world);
             let in_ms = world.about_ms(400);
