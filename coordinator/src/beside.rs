@@ -32,6 +32,12 @@ pub fn below(destination: &Location, job: JobId) -> String {
     format!("{}{MARK}{job}/", destination.key)
 }
 
+/// Where all that a job makes on the way is: the bucket, and what all keys begin with.
+#[must_use]
+pub fn place(destination: &Location, job: JobId) -> Location {
+    Location { bucket: destination.bucket.clone(), key: below(destination, job) }
+}
+
 /// Whether S3 takes keys beside an archive with this key.
 #[must_use]
 pub fn has_room(archive: &str) -> bool {

@@ -48,7 +48,7 @@ pub struct Leftovers {
     pub objects: Vec<Location>,
     /// Where there may be more of both, under any keys that begin so: what S3 was to compose parts of.
     pub below: Option<Location>,
-    /// Whether nodes were told to stop in the middle of it, so that more may come for a moment.
+    /// Whether nodes stopped, or were lost, in the middle of it, so that more may come for a moment.
     pub is_broken_off: bool,
 }
 
@@ -71,6 +71,8 @@ pub struct Job {
     pub segments: Segments,
     /// Whether a node was told to have S3 compose a part, which may have left something.
     pub is_composing: bool,
+    /// Whether an attempt at such a part ended before the part was done: S3 may still be doing what it asked for.
+    pub is_broken_off: bool,
     /// Whether S3 was asked to remove what it has left beside its archive, and has not answered.
     pub is_discarding: bool,
     /// The archive's ETag, once it is there.
@@ -114,6 +116,7 @@ impl Job {
             upload: UploadState::None,
             segments: Segments::default(),
             is_composing: false,
+            is_broken_off: false,
             is_discarding: false,
             etag: None,
             failure: None,
@@ -154,6 +157,11 @@ impl Job {
         *bytes_copied = bytes_copied.saturating_add(effort.copied_bytes);
     }
 
+    /// Notes that an attempt at a part ended, or is to end, before the part was done.
+    pub fn break_off(&mut self, part: PartNumber) {
+        self.is_broken_off |= self.planner.plan().parts[part.index()].way == Way::Composed;
+    }
+
     /// Whether parts may be handed out.
     #[must_use]
     pub fn is_granting(&self) -> bool {
@@ -165,7 +173,7 @@ impl Job {
     /// What the part at `index` costs a node, in bytes.
     #[must_use]
     pub fn part_cost(&self, index: usize) -> u64 {
-        self.planner.plan().parts[index].cost_bytes()
+        self.planner.plan().cost_bytes(index)
     }
 
     /// Whether S3 makes the part at `index` by itself.
@@ -245,15 +253,11 @@ impl Job {
 
     /// Takes what it has left beside its archive, to be removed; `None` if there is nothing, or nothing any more.
     pub fn take_leftovers(&mut self) -> Option<Leftovers> {
-        let below = self.is_composing.then(|| {
-            let (bucket, key) =
-                (self.spec.destination.bucket.clone(), beside::below(&self.spec.destination, self.id));
-            Location { bucket, key }
-        });
+        let below = self.is_composing.then(|| beside::place(&self.spec.destination, self.id));
         self.is_composing = false;
         let (uploads, objects) = std::mem::take(&mut self.segments).left();
         let is_anything = !uploads.is_empty() || !objects.is_empty() || below.is_some();
-        let is_broken_off = self.stage == Stage::Aborting;
+        let is_broken_off = self.is_broken_off || self.stage == Stage::Aborting;
         is_anything.then_some(Leftovers { uploads, objects, below, is_broken_off })
     }
 

@@ -192,6 +192,7 @@ impl Machine {
         // A clock that goes back would make times negative.
         let now_ms = now_ms.max(self.now_ms);
         self.now_ms = now_ms;
+        self.scheduler.at(now_ms);
         match event {
             Event::Submitted(id, spec) => self.submit(id, spec),
             Event::Listed(id, source, page) => self.listed(id, source, page),
@@ -428,6 +429,9 @@ impl Machine {
         let now_ms = self.now_ms;
         if let Some(job) = self.jobs.get_mut(&attempt.job) {
             job.spend(effort);
+            if end != End::Done {
+                job.break_off(attempt.part);
+            }
             job.chart.ended(attempt, end, effort.worked_ms, now_ms - job.submitted_ms);
         }
     }

@@ -3,9 +3,11 @@
 //! Parts that are ready are put in the nodes' queues, here at the coordinator, each in the queue that would be
 //! done with it first: so queues are as long as their nodes are fast. A node is granted from its queue what it
 //! has room for. One that runs dry steals from the back of the queue that would finish last, and when no queue
-//! holds anything it is given a second attempt at what would finish last of all, if it is so much faster.
+//! holds anything it is given second attempts: at what a node has that is so much slower, and at what takes longer
+//! than others did.
 
 mod fair;
+mod hedge;
 mod next;
 mod node;
 mod speed;
@@ -22,6 +24,7 @@ use proto::timeline::Origin;
 use proto::view::{NodeState, NodeView};
 
 use fair::Shares;
+use hedge::Took;
 pub use next::{Next, Stolen};
 pub use node::{Left, Queued};
 use node::{Node, Ranks};
@@ -29,12 +32,6 @@ use node::{Node, Ranks};
 /// What a node is taken to do until one was measured, in bytes a millisecond. Only the relation between nodes
 /// counts.
 const USUAL_BYTES_PER_MS: f64 = 100_000.0;
-/// What it takes to begin another attempt, in microseconds: request latencies that no bandwidth shortens.
-const HEDGE_US: u64 = 200_000;
-/// How many times faster than the attempt in flight another must be to be worth the bytes moved twice.
-const HEDGE_GAIN: u64 = 2;
-/// Nodes looked at for an attempt to be hedged, the slowest first.
-const HEDGE_LOOKS: usize = 64;
 /// A queue is levelled when it would last longer than another by a tenth and this time, in microseconds.
 const LEVEL_SLACK_US: u64 = 500_000;
 
@@ -73,6 +70,10 @@ pub struct Scheduler {
     by_granted: BTreeSet<(u64, NodeId)>,
     /// Nodes that may stand in the wrong place of these orders: most changes come several at a time.
     stale: Vec<NodeId>,
+    /// How long attempts of each job take.
+    took: BTreeMap<JobId, Took>,
+    /// What time it is, in milliseconds.
+    now_ms: u64,
     /// All attempts in flight at parts that have several.
     contested: BTreeMap<(JobId, PartNumber), Vec<(NodeId, AttemptId)>>,
 }
@@ -90,8 +91,15 @@ impl Scheduler {
             by_queue: BTreeSet::new(),
             by_granted: BTreeSet::new(),
             stale: Vec::new(),
+            took: BTreeMap::new(),
+            now_ms: 0,
             contested: BTreeMap::new(),
         }
+    }
+
+    /// Notes what time it is, in milliseconds.
+    pub fn at(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
     }
 
     /// Welcomes a node.
@@ -113,6 +121,7 @@ impl Scheduler {
     /// Takes a job in that has this weight against others.
     pub fn begin(&mut self, job: JobId, weight: u64) {
         self.shares.join(job, weight);
+        self.took.insert(job, Took::default());
     }
 
     /// Takes a job's parts out of all queues; what is in flight stays until it is answered.
@@ -125,6 +134,7 @@ impl Scheduler {
             }
         }
         self.shares.leave(job);
+        self.took.remove(&job);
     }
 
     /// Puts a part in the queue that would be done with it first, at its front if it is urgent, and of nodes to be
@@ -213,49 +223,12 @@ impl Scheduler {
         Stolen { job, part, thief, victim, thief_left_ms, victim_left_ms }
     }
 
-    fn hedge(&mut self, id: NodeId) -> Option<Next> {
-        let node = self.nodes.get(&id).filter(|_| self.policy.hedges)?;
-        for (slow_us, slow) in self.by_granted.iter().rev().take(HEDGE_LOOKS) {
-            let slow_node = self.nodes.get(slow)?;
-            let Some((attempt, grant)) = slow_node.least_far().filter(|_| *slow != id) else { continue };
-            if !node.has_room(grant.cost_bytes, false) {
-                return None;
-            }
-            let mine_us = node.done_us(grant.cost_bytes, self.usual)?.saturating_add(HEDGE_US);
-            if mine_us.saturating_mul(HEDGE_GAIN) >= *slow_us {
-                return None;
-            }
-            return Some(Next::Hedge {
-                attempt,
-                cost_bytes: grant.cost_bytes,
-                slow: *slow,
-                node_left_ms: node.told_ms(Some(mine_us)),
-                slow_left_ms: slow_node.told_ms(slow_node.done_us(0, self.usual)),
-            });
-        }
-        None
-    }
-
     /// Notes that the node was granted an attempt at a part of this cost.
     pub fn grant(&mut self, id: NodeId, attempt: AttemptId, cost_bytes: u64, is_copy: bool, now_ms: u64) {
         if let Some(node) = self.nodes.get_mut(&id) {
             node.grant(attempt, cost_bytes, is_copy, now_ms);
             self.shares.granted(attempt.job, cost_bytes);
             self.rank(id);
-        }
-    }
-
-    /// Notes that there are now two attempts at the part that `slow` has, or that there need not be another.
-    pub fn contest(&mut self, slow: NodeId, attempt: AttemptId, rival: Option<(NodeId, AttemptId)>) {
-        let both = [Some((slow, attempt)), rival];
-        for (id, attempt) in both.into_iter().flatten() {
-            let grant = self.nodes.get_mut(&id).and_then(|node| node.granted.get_mut(&attempt));
-            let Some(grant) = grant else { continue };
-            grant.is_contested = true;
-            let rivals = self.contested.entry((attempt.job, attempt.part)).or_default();
-            if !rivals.contains(&(id, attempt)) {
-                rivals.push((id, attempt));
-            }
         }
     }
 
@@ -267,26 +240,6 @@ impl Scheduler {
             self.rank(id);
         }
         had_it
-    }
-
-    fn uncontest(&mut self, id: NodeId, attempt: AttemptId) {
-        let key = (attempt.job, attempt.part);
-        let Some(rivals) = self.contested.get_mut(&key) else { return };
-        rivals.retain(|rival| *rival != (id, attempt));
-        match rivals.as_slice() {
-            [] => drop(self.contested.remove(&key)),
-            // The only one left may be hedged again.
-            [(last, attempt)] => {
-                let grant = self.nodes.get_mut(last).and_then(|node| node.granted.get_mut(attempt));
-                grant.into_iter().for_each(|grant| grant.is_contested = false);
-            }
-            _ => {}
-        }
-    }
-
-    /// Other attempts in flight at a part.
-    pub fn rivals(&self, job: JobId, part: PartNumber) -> &[(NodeId, AttemptId)] {
-        self.contested.get(&(job, part)).map_or(&[], Vec::as_slice)
     }
 
     /// Parts in all queues.

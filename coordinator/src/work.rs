@@ -47,9 +47,7 @@ pub fn part_work(
     }
     let mut pieces =
         Pieces { plan, bodies: Vec::new(), done: Vec::new(), literal: Vec::new(), slots: Vec::new() };
-    let holds_only_data =
-        part.headers.is_empty() && plan.directory.as_ref().is_none_or(|d| part.bytes.end <= d.start);
-    if holds_only_data {
+    if plan.holds_only_data(part) {
         let entry = part.headers.start - 1;
         let data_start = plan.entries[entry as usize].data().start;
         let range = part.bytes.start - data_start..part.bytes.end - data_start;

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use proto::compose::{Composition, PADDING_BYTES, Source};
 use proto::crc::Crc;
+use proto::limits::PART_BYTES_MAX;
 use proto::plan::{Body, PartWork, Piece};
 
 use crate::assembler::AssembleError;
@@ -38,12 +39,13 @@ impl Composer {
     /// # Errors
     /// When the work contradicts itself, or no body follows a header: nothing that a sound planner has composed.
     pub fn new(work: PartWork) -> Result<Self, AssembleError> {
-        let bytes = work.pieces.iter().fold(0_u64, |sum, piece| sum.saturating_add(piece.bytes()));
+        let bytes = work.pieces.iter().try_fold(0_u64, |sum, piece| sum.checked_add(piece.bytes()));
         let is_sound = |piece: &Piece| match piece {
             Piece::Literal { .. } => true,
             Piece::Fetch { body, range } | Piece::Copy { body, range } => {
                 let body = work.bodies.get(*body as usize);
-                !range.is_empty() && body.is_some_and(|body| range.end <= body.object_bytes)
+                let whole = body.and_then(|body| range.end.checked_add(body.rest.bytes));
+                !range.is_empty() && whole.zip(body).is_some_and(|(whole, body)| whole <= body.object_bytes)
             }
         };
         let goes_on = |pair: &[Piece]| match pair {
@@ -52,7 +54,9 @@ impl Composer {
             }
             _ => true,
         };
-        let is_whole = bytes == work.bytes && work.pieces.windows(2).all(goes_on);
+        // No sum is too large that is made of so few bytes.
+        let is_whole =
+            bytes == Some(work.bytes) && work.bytes <= PART_BYTES_MAX && work.pieces.windows(2).all(goes_on);
         if !is_whole || !work.pieces.iter().all(is_sound) {
             return Err(contradiction(&work, "its pieces are not those of its bodies"));
         }

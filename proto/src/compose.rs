@@ -13,6 +13,7 @@
 //!
 //! Of a large body the leaf takes no more than the first 5 MiB; the rest can stand in that row by itself.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::limits::PART_BYTES_MIN;
@@ -84,7 +85,7 @@ pub struct Takes {
 
 impl Composition {
     /// That of a part which has literal bytes in front of every body, as each has whose bytes are not one body's
-    /// alone; `None` for others.
+    /// alone, and each body in one stretch; `None` for others.
     #[must_use]
     pub fn of(work: &PartWork) -> Option<Self> {
         let mut composition = Self {
@@ -113,6 +114,7 @@ impl Composition {
         let mut row = Vec::new();
         // Where the literal bytes in front of the piece at hand end in the block, and how many there are.
         let (mut at, mut literal) = (PADDING_BYTES, 0);
+        let mut bodies = BTreeSet::new();
         let mut pieces = pieces.iter().peekable();
         while let Some(piece) = pieces.next() {
             match piece {
@@ -120,7 +122,7 @@ impl Composition {
                     literal += bytes.len() as u64;
                     at += bytes.len() as u64;
                 }
-                Piece::Fetch { body, range } if literal > 0 => {
+                Piece::Fetch { body, range } if literal > 0 && bodies.insert(*body) => {
                     let mut range = range.clone();
                     // One body may be several fetches.
                     while let Some(Piece::Fetch { range: next, .. }) = pieces

@@ -315,6 +315,9 @@ pub const REPORT_ENTRIES_SHOWN: usize = 10;
 pub const JOURNAL_RECORD_BYTES_MAX: u64 = 64 << 10;
 /// Most records of uploads that are looked at when a coordinator starts: it leaves one for each job in progress.
 pub const JOURNAL_RECORDS_MAX: usize = 10_000;
+/// Time after a coordinator's start when it looks once more for what nodes have begun for one that died, in milliseconds:
+/// they go on until they have heard nothing for `SILENCE_MS`, and S3 may still be at work on what they asked last.
+pub const LATE_SWEEP_MS: u64 = SILENCE_MS + 22_000;
 
 const _: () = assert!(PART_BYTES_MIN <= PART_BYTES_DEFAULT && PART_BYTES_DEFAULT <= PART_BYTES_MAX);
 const _: () = assert!(DIRECTORY_PART_BYTES >= PART_BYTES_MIN);
@@ -336,11 +339,11 @@ pub fn part_cost_bytes(bytes: u64, bodies: usize) -> u64 {
     bytes + BODY_OVERHEAD_BYTES * bodies as u64
 }
 
-/// Memory a part takes on a node that has S3 compose it, of so many entries and so many records of the directory, in
-/// bytes: one request is in flight for each, or has been.
+/// Memory a part of so many literal bytes and bodies takes on a node that has S3 compose it, in bytes: one request is in
+/// flight for each body, or has been.
 #[must_use]
-pub fn composed_cost_bytes(entries: usize, records: usize) -> u64 {
-    COPY_COST_BYTES + BODY_OVERHEAD_BYTES * (entries + records) as u64
+pub fn composed_cost_bytes(literal_bytes: u64, bodies: usize) -> u64 {
+    literal_bytes + COPY_COST_BYTES + BODY_OVERHEAD_BYTES * bodies as u64
 }
 
 /// Largest size to aim at for a part on nodes with this body budget: two must fit, or a node would

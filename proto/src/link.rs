@@ -39,7 +39,7 @@ pub struct Link<T> {
     sent: usize,
     /// Number behind the last item ever sent.
     ever_sent: u64,
-    /// When an item was last sent or acknowledged, in milliseconds.
+    /// Since when the oldest item waits to be acknowledged, or when one before it was, in milliseconds.
     stirred_ms: u64,
     /// Number of the item expected next from the other side.
     expected: u64,
@@ -100,9 +100,12 @@ impl<T> Link<T> {
         }
         let first = self.first + self.sent as u64;
         if !items.is_empty() {
+            // Not by what is sent after it: who always has more to say would never send again what was lost.
+            if self.sent == 0 {
+                self.stirred_ms = now_ms;
+            }
             self.sent += items.len();
             self.ever_sent = self.ever_sent.max(first + items.len() as u64);
-            self.stirred_ms = now_ms;
         }
         self.owes_since_ms = None;
         Some(Frame { first, expected: self.expected, items })
@@ -233,6 +236,21 @@ mod tests {
             link.frame(RESEND_MS).is_some_and(|frame| frame.first == 0),
             "after a while all goes out again"
         );
+    }
+
+    #[test]
+    fn what_was_lost_is_sent_again_however_much_there_is_to_say() {
+        let (mut from, mut to) = (Link::default(), Link::<u32>::default());
+        let mut heard = Vec::new();
+        for item in 0..10_u32 {
+            from.push(item, 1);
+            let now_ms = u64::from(item) * RESEND_MS / 4;
+            let frame = from.frame(now_ms).expect("there is something to say");
+            if item > 0 {
+                heard.extend(to.accept(frame, now_ms));
+            }
+        }
+        assert!(heard.starts_with(&[0, 1, 2, 3, 4]), "{heard:?}");
     }
 
     #[test]

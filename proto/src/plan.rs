@@ -125,16 +125,6 @@ impl Part {
     pub fn size(&self) -> u64 {
         self.bytes.end - self.bytes.start
     }
-
-    /// What it costs a node while it is made, in bytes of memory.
-    #[must_use]
-    pub fn cost_bytes(&self) -> u64 {
-        match self.way {
-            Way::Streamed => part_cost_bytes(self.size(), self.headers.len()),
-            Way::Composed => composed_cost_bytes(self.headers.len(), self.directory.len()),
-            Way::Copied | Way::Joined(_) => COPY_COST_BYTES,
-        }
-    }
 }
 
 /// The whole layout of a job.
@@ -172,6 +162,31 @@ impl Plan {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.parts.last().map_or(0, |part| part.bytes.end)
+    }
+
+    /// What the part at `index` costs a node while it is made, in bytes of memory: as much as [`PartWork::cost_bytes`]
+    /// says when its pieces are there.
+    #[must_use]
+    pub fn cost_bytes(&self, index: usize) -> u64 {
+        let part = &self.parts[index];
+        let with_headers = &self.entries[part.headers.start as usize..part.headers.end as usize];
+        let data = with_headers.iter().map(Entry::data).filter(|data| !data.is_empty());
+        let (bodies, body_bytes) = data.fold((0, 0), |(bodies, bytes), data| {
+            (bodies + 1, bytes + data.end.min(part.bytes.end) - data.start)
+        });
+        match part.way {
+            Way::Streamed if self.holds_only_data(part) => part_cost_bytes(part.size(), 1),
+            Way::Streamed => part_cost_bytes(part.size(), bodies),
+            Way::Composed => composed_cost_bytes(part.size() - body_bytes, bodies),
+            Way::Copied | Way::Joined(_) => COPY_COST_BYTES,
+        }
+    }
+
+    /// Whether a part that joins no segment holds nothing but data of an entry begun in an earlier part.
+    #[must_use]
+    pub fn holds_only_data(&self, part: &Part) -> bool {
+        let is_before = |directory: &Range<u64>| part.bytes.end <= directory.start;
+        part.headers.is_empty() && self.directory.as_ref().is_none_or(is_before)
     }
 
     /// The parts that hold nothing but the rest of the entry whose header is the last in part `index`.
@@ -306,7 +321,7 @@ impl PartWork {
     #[must_use]
     pub fn cost_bytes(&self) -> u64 {
         match (&self.below, self.copied()) {
-            (Some(_), _) => self.literal_bytes() + composed_cost_bytes(self.bodies.len(), 0),
+            (Some(_), _) => composed_cost_bytes(self.literal_bytes(), self.bodies.len()),
             (None, Some(_)) => COPY_COST_BYTES,
             (None, None) => part_cost_bytes(self.bytes, self.bodies.len()),
         }

@@ -49,6 +49,11 @@ impl Dice {
         (latency.median_ms * 1e3 * self.lognormal(deviation)).round() as u64
     }
 
+    /// Whether something of this probability, 0 to 1, happens.
+    pub fn happens(&mut self, odds: f64) -> bool {
+        self.uniform() < odds
+    }
+
     /// A number below `bound`, which is above 0.
     pub fn below(&mut self, bound: u64) -> u64 {
         ((self.uniform() * bound as f64) as u64).min(bound - 1)

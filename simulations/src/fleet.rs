@@ -7,10 +7,10 @@ use coordinator::scheduler::{NodeId, Policy};
 use proto::batch::Upload;
 use proto::failure::{Failure, FailureKind};
 use proto::job::{Goal, JobId, JobSpec, Outcome};
-use proto::limits::{GIB, HEARTBEAT_MS, NODE_CONCURRENCY_DEFAULT, NODE_CONCURRENCY_MAX};
+use proto::limits::{GIB, HEARTBEAT_MS, NODE_CONCURRENCY_DEFAULT, NODE_CONCURRENCY_MAX, REMOVALS_AT_ONCE};
 use proto::location::{Location, Source};
-use proto::plan::PartNumber;
-use proto::requests::{RequestCounts, Sent};
+use proto::plan::{Part, PartNumber, Way};
+use proto::requests::{RequestClass, RequestCounts, Sent};
 use serde::Serialize;
 
 use crate::dice::Dice;
@@ -112,15 +112,7 @@ pub fn run(scenario: &Scenario, model: &Model, seed: u64) -> Result<Run, Failure
     let mut fleet = Fleet::new(scenario, model, seed);
     let makeup = Makeup::likely(&fleet.sizes);
     fleet.plan_losses(scenario.lost, floor(scenario, model, &fleet.sizes, makeup).total_s());
-    let spec = JobSpec {
-        goal: scenario.goal,
-        part_bytes: scenario.part_bytes,
-        ..JobSpec::new(
-            vec![Source::Prefix { bucket: SOURCE_BUCKET.into(), prefix: "photos/".into() }],
-            Location { bucket: ARCHIVE_BUCKET.into(), key: "photos.zip".into() },
-        )
-    };
-    fleet.hear(Event::Submitted(JOB, spec));
+    fleet.hear(Event::Submitted(JOB, spec(scenario)));
     while fleet.ended.is_none() && fleet.refused.is_none() {
         let Some(happening) = fleet.world.agenda.take() else { break };
         if fleet.world.agenda.now_us() > FOREVER_US {
@@ -130,6 +122,17 @@ pub fn run(scenario: &Scenario, model: &Model, seed: u64) -> Result<Run, Failure
         fleet.happen(happening);
     }
     fleet.outcome(scenario, model, seed)
+}
+
+fn spec(scenario: &Scenario) -> JobSpec {
+    JobSpec {
+        goal: scenario.goal,
+        part_bytes: scenario.part_bytes,
+        ..JobSpec::new(
+            vec![Source::Prefix { bucket: SOURCE_BUCKET.into(), prefix: "photos/".into() }],
+            Location { bucket: ARCHIVE_BUCKET.into(), key: "photos.zip".into() },
+        )
+    }
 }
 
 impl Fleet {
@@ -270,6 +273,12 @@ impl Fleet {
         }
     }
 
+    /// Removes so many things, several at a time; how long that takes, in microseconds.
+    fn remove(&mut self, things: usize) -> u64 {
+        let took_us: Vec<u64> = (0..things).map(|_| self.ask(Op::Delete)).collect();
+        took_us.chunks(REMOVALS_AT_ONCE).map(|round| round.iter().max().copied().unwrap_or(0)).sum()
+    }
+
     fn answer(&mut self, question: Question) {
         let (in_us, event, spent) = match question {
             Question::List { job, index, from, .. } => {
@@ -295,7 +304,7 @@ impl Fleet {
             Question::Complete(job, segment, completion) => {
                 let parts = completion.parts.len();
                 let pages = pages_of_parts(&completion.contested);
-                let reading_us: u64 = (0..pages).map(|_| self.ask(Op::List)).sum();
+                let reading_us: u64 = (0..pages).map(|_| self.ask(Op::ListOther)).sum();
                 let in_us = reading_us + self.ask(Op::Complete(parts as u64));
                 let spent = RequestCounts {
                     complete: Sent::well(1),
@@ -305,10 +314,20 @@ impl Fleet {
                 (in_us, Event::Completed(job, segment, Ok("e".to_owned())), spent)
             }
             Question::Discard(job, left) => {
-                let removed = left.objects.len() + left.uploads.len();
-                let rounds = removed.div_ceil(proto::limits::REMOVALS_AT_ONCE).max(1);
-                let in_us = (0..rounds).map(|_| self.ask(Op::Head)).sum();
-                let spent = RequestCounts { delete: Sent::well(removed as u64), ..RequestCounts::default() };
+                let mut in_us = self.remove(left.uploads.len()) + self.remove(left.objects.len());
+                let mut removed = left.objects.len();
+                // What S3 was to compose parts in is deleted by then, but for the padding.
+                let sweeps = u64::from(left.below.is_some());
+                if left.below.is_some() {
+                    removed += self.world.paddings;
+                    in_us += self.ask(Op::ListOther) + self.ask(Op::List) + self.remove(self.world.paddings);
+                }
+                let spent = RequestCounts {
+                    list: Sent::well(sweeps),
+                    list_other: Sent::well(sweeps),
+                    delete: Sent::well(removed as u64),
+                    ..RequestCounts::default()
+                };
                 (in_us, Event::Discarded(job, Vec::new()), spent)
             }
             Question::Abort(job, _) => {
@@ -334,8 +353,17 @@ impl Fleet {
             None => return Err(Failure::new(FailureKind::Internal, "a job ended without an outcome")),
         };
         let counts = &self.world.s3.counts;
-        let (copies, copied_bytes) = (counts.copy.sent, counts.bytes_copied);
-        let makeup = Makeup { parts: summary.parts, copies, copied_bytes };
+        let plan = ended.archive.iter().flat_map(|archive| &archive.plan.parts);
+        let ways = |wanted: fn(&Way) -> bool| plan.clone().filter(move |part| wanted(&part.way));
+        let is_composed = ways(|way| *way == Way::Composed).next().is_some();
+        let makeup = Makeup {
+            parts: summary.parts,
+            copies: counts.copy.sent,
+            copied_bytes: counts.bytes_copied,
+            streamed_bytes: ways(|way| *way == Way::Streamed).map(Part::size).sum(),
+            // What is composed is never made twice.
+            writes: if is_composed { counts.of_class(RequestClass::Write) } else { summary.parts },
+        };
         let floor = floor(scenario, model, &self.sizes, makeup);
         Ok(Run::new(seed, scenario, &summary, *ended, floor, self.world, self.utilisation))
     }
@@ -364,3 +392,6 @@ fn slow_ones(scenario: &Scenario, seed: u64) -> Vec<bool> {
     }
     is_slow
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,14 +49,19 @@ pub struct Makeup {
     pub copies: u64,
     /// Bytes that S3 copies.
     pub copied_bytes: u64,
+    /// Bytes of its parts that go through nodes.
+    pub streamed_bytes: u64,
+    /// Requests that S3 limits as writes, were nothing done twice.
+    pub writes: u64,
 }
 
 impl Makeup {
     /// What is likely before there is a plan: parts of the usual size, nothing copied.
     #[must_use]
     pub fn likely(sizes: &[u64]) -> Self {
-        let parts = sizes.iter().sum::<u64>().div_ceil(PART_BYTES_DEFAULT).clamp(1, u64::from(PARTS_MAX));
-        Self { parts, ..Self::default() }
+        let streamed_bytes = sizes.iter().sum::<u64>();
+        let parts = streamed_bytes.div_ceil(PART_BYTES_DEFAULT).clamp(1, u64::from(PARTS_MAX));
+        Self { parts, writes: parts, streamed_bytes, ..Self::default() }
     }
 }
 
@@ -67,8 +72,7 @@ pub fn floor(scenario: &Scenario, model: &Model, sizes: &[u64], makeup: Makeup) 
     let bytes: f64 = sizes.iter().map(|size| *size as f64).sum();
     let objects = sizes.len() as f64;
     let pages = sizes.len().div_ceil(PAGE_OBJECTS).max(1) as f64;
-    let Makeup { parts, copies, copied_bytes } = makeup;
-    let streamed = (bytes - copied_bytes as f64).max(0.0);
+    let Makeup { parts, copies, copied_bytes, streamed_bytes, writes } = makeup;
     let cpu_s_per_byte = (model.cpu.receive_s_per_gb + model.cpu.send_s_per_gb) / 1e9;
     let cores_bytes_per_s = f64::from(scenario.instance.vcpu) / cpu_s_per_byte.max(1e-18);
     let slow = (scenario.nodes as f64 * scenario.stragglers).round();
@@ -85,9 +89,9 @@ pub fn floor(scenario: &Scenario, model: &Model, sizes: &[u64], makeup: Makeup) 
     let gets = if copies == 0 { objects } else { 0.0 };
     Floor {
         listing_s: pages * s(s3.list.median_ms),
-        network_s: streamed / (nodes.max(1e-9) * node_bytes_per_s),
+        network_s: streamed_bytes as f64 / (nodes.max(1e-9) * node_bytes_per_s),
         copying_s: rounds * copy_s,
-        requests_s: beyond(gets, s3.rates.reads_per_s).max(beyond(parts as f64, s3.rates.writes_per_s)),
+        requests_s: beyond(gets, s3.rates.reads_per_s).max(beyond(writes as f64, s3.rates.writes_per_s)),
         last_part_s: s(s3.get.median_ms) + last_bytes / s3.get.bytes_per_s() + s(s3.put.median_ms),
         directory_s: s(s3.put.median_ms),
         complete_s: s(s3.complete.median_ms) + parts as f64 * s3.complete.per_part_us / 1e6,

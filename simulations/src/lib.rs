@@ -5,6 +5,8 @@
 //!
 //! [`study`] runs one many times, and many that differ; [`report`] shows what came of it.
 //!
+//! [`swarm`] weathers storms: not how fast an archive is made, but whether it is, whatever happens.
+//!
 //! The modules import only leftwards: model, dice, agenda, pipe, histogram → s3 → node → fleet → study → report.
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -26,6 +28,7 @@ pub mod report;
 pub mod rivals;
 pub mod s3;
 pub mod study;
+pub mod swarm;
 mod world;
 
 pub use world::Times;

@@ -1,8 +1,10 @@
 //! A node in virtual time. What it decides is decided by the `node` room, as on a real one: how many requests are in
 //! flight, which parts begin, at what pace, what it tells. What takes time there is done here by model.
 
+mod composing;
 mod pool;
 mod requests;
+mod what;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -13,7 +15,7 @@ use node::tally::Tally;
 use node::window::{Cost, Window};
 use proto::batch::{Assignment, AttemptId, Batch};
 use proto::crc::Crc;
-use proto::limits::{COPY_COST_BYTES, HEARTBEAT_MS, body_budget_bytes};
+use proto::limits::{HEARTBEAT_MS, body_budget_bytes};
 use proto::part::{Effort, PartDone, PartFailed, PartReturned};
 use proto::plan::PartWork;
 use proto::report::{Report, Vitals};
@@ -21,6 +23,7 @@ use proto::session::{Hello, Order};
 
 use crate::pipe::Pipe;
 use crate::world::{Alarm, World};
+use composing::{Composing, Padding};
 use pool::Pool;
 pub(crate) use requests::Key;
 use requests::Requests;
@@ -79,6 +82,8 @@ struct Running {
     fetched: u64,
     /// Requests that have not ended.
     requests: Vec<Key>,
+    /// How far it has come if S3 composes it.
+    composing: Option<Composing>,
     effort: Effort,
 }
 
@@ -96,6 +101,7 @@ pub(crate) struct Node {
     answers: Answers,
     running: BTreeMap<AttemptId, Running>,
     requests: Requests,
+    padding: Padding,
     receiving: Pipe<Key>,
     sending: Pipe<Key>,
     /// To the bucket that is read and the one that is written.
@@ -130,6 +136,7 @@ impl Node {
             answers: Answers::default(),
             running: BTreeMap::new(),
             requests: Requests::new(concurrency.level()),
+            padding: Padding::default(),
             receiving: Pipe::new(bytes_per_s),
             sending: Pipe::new(bytes_per_s),
             pools: Default::default(),
@@ -177,11 +184,7 @@ impl Node {
         match order {
             Order::Grant(Batch { upload, assignments }) => {
                 for assignment in assignments {
-                    let bytes = match assignment.work.copied() {
-                        Some(_) => assignment.work.cost_bytes(),
-                        None => assignment.work.bytes,
-                    };
-                    if self.tally.hold(assignment.id, bytes) {
+                    if self.tally.hold(assignment.id, assignment.work.moved_bytes()) {
                         self.window.queue(upload.clone(), assignment);
                     }
                 }
@@ -220,7 +223,7 @@ impl Node {
     /// Begins what there is memory for.
     fn begin(&mut self, world: &mut World) {
         while let Some((_, Assignment { id, work, .. })) = self.window.begin() {
-            let is_copy = work.copied().is_some();
+            let (is_composed, is_copy) = (work.below.is_some(), work.copied().is_some());
             let fetches = work.pieces.iter().filter(|piece| requests::fetch_bytes(piece).is_some()).count();
             let running = Running {
                 cost: Cost::of(&work),
@@ -229,14 +232,16 @@ impl Node {
                 fetches_left: fetches,
                 fetched: work.literal_bytes(),
                 requests: Vec::new(),
+                composing: if is_composed { Composing::of(&work) } else { None },
                 effort: Effort::default(),
                 work,
             };
             self.running.insert(id, running);
-            match (is_copy, fetches) {
-                (true, _) => self.begin_copy(id, world),
-                (false, 0) => self.begin_upload(id, world),
-                (false, _) => self.going_on.push_back(id),
+            match fetches {
+                _ if is_composed => self.begin_composing(id, world),
+                _ if is_copy => self.begin_copy(id, world),
+                0 => self.begin_upload(id, world),
+                _ => self.going_on.push_back(id),
             }
         }
     }
@@ -248,6 +253,7 @@ impl Node {
         for key in running.requests {
             self.break_off(key, world);
         }
+        self.leave_padding(id, world);
         self.tally.release(id);
         self.window.end(running.cost);
         let worked_ms = (world.agenda.now_us() - running.began_us) / 1_000;
@@ -256,21 +262,13 @@ impl Node {
 
     /// A part is in S3.
     fn made(&mut self, id: AttemptId, world: &mut World) {
-        let Some(running) = self.running.get_mut(&id) else { return };
+        let Some(running) = self.running.get(&id) else { return };
         let work = &running.work;
-        let is_copy = work.copied().is_some();
         let bodies = work.bodies.iter().map(|body| Crc::known(0, body.object_bytes)).collect();
         let crc = Crc::known(0, work.bytes);
-        let (fetched, sent) =
-            if is_copy { (COPY_COST_BYTES, COPY_COST_BYTES) } else { (crc.bytes, crc.bytes) };
-        if is_copy {
-            running.effort.copied_bytes = crc.bytes;
-            world.s3.counts.bytes_copied += crc.bytes;
-        } else {
-            world.s3.counts.bytes_sent += crc.bytes;
-        }
+        let moved = work.moved_bytes();
         world.parts.note(world.agenda.now_us() - running.began_us);
-        self.tally.note(id, fetched, sent);
+        self.tally.note(id, moved, moved);
         let effort = self.end(id, world);
         self.answers.push(Answer::Done(PartDone { id, etag: "e".to_owned(), crc, bodies, effort }));
     }

@@ -126,7 +126,7 @@ impl Run {
         let data_ms = last_data_ms(&ended).max(summary.listing_ms).min(summary.transfer_ms);
         let total_s = s(summary.total_ms);
         let sum = |of: fn(&proto::explain::NodeShare) -> u64| ended.explanation.nodes.iter().map(of).sum();
-        let requests = RequestCounts { delete: ended.requests.delete, ..world.s3.counts };
+        let requests = world.s3.counts;
         Self {
             seed,
             total_s,

@@ -179,7 +179,7 @@ impl<'a> Player<'a> {
                         let copying_us = (bytes as f64 / bytes_per_s * 1e6) as u64;
                         self.agenda.after(latency_us + copying_us, Happening::Done(lane));
                     }
-                    Op::List | Op::Head | Op::Create | Op::Complete(_) => {
+                    Op::List | Op::ListOther | Op::Head | Op::Create | Op::Complete(_) | Op::Delete => {
                         self.agenda.after(latency_us, Happening::Done(lane));
                     }
                 }

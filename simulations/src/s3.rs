@@ -10,6 +10,8 @@ use crate::model::{self, Latency, Moving};
 pub enum Op {
     /// A page of a listing.
     List,
+    /// A page of ListParts or ListMultipartUploads.
+    ListOther,
     /// HeadObject or HeadBucket.
     Head,
     /// GetObject.
@@ -24,6 +26,8 @@ pub enum Op {
     Copy,
     /// CompleteMultipartUpload of so many parts.
     Complete(u64),
+    /// DeleteObject.
+    Delete,
 }
 
 impl Op {
@@ -31,8 +35,8 @@ impl Op {
     #[must_use]
     pub fn class(self) -> RequestClass {
         match self {
-            Self::List | Self::Head | Self::Get => RequestClass::Read,
-            Self::Create | Self::Put | Self::PutObject | Self::Copy | Self::Complete(_) => {
+            Self::List | Self::ListOther | Self::Head | Self::Get => RequestClass::Read,
+            Self::Create | Self::Put | Self::PutObject | Self::Copy | Self::Complete(_) | Self::Delete => {
                 RequestClass::Write
             }
         }
@@ -115,8 +119,9 @@ impl S3 {
             Op::Put | Op::PutObject => moved(put, &mut self.put),
             Op::Copy => moved(copy, &mut self.copy),
             Op::Head => told(*head, &mut self.other),
-            Op::List => told(*list, &mut self.other),
-            Op::Create => told(*create, &mut self.other),
+            Op::List | Op::ListOther => told(*list, &mut self.other),
+            // Nobody tells what a deletion takes.
+            Op::Create | Op::Delete => told(*create, &mut self.other),
             Op::Complete(parts) => {
                 let base = Latency { median_ms: complete.median_ms, p99_ms: complete.p99_ms };
                 let of_parts_us = (complete.per_part_us * parts as f64) as u64;
@@ -135,6 +140,7 @@ impl S3 {
     fn count(&mut self, op: Op) -> &mut Sent {
         match op {
             Op::List => &mut self.counts.list,
+            Op::ListOther => &mut self.counts.list_other,
             Op::Head => &mut self.counts.head,
             Op::Get => &mut self.counts.get,
             Op::Create => &mut self.counts.create,
@@ -142,6 +148,7 @@ impl S3 {
             Op::PutObject => &mut self.counts.put,
             Op::Copy => &mut self.counts.copy,
             Op::Complete(_) => &mut self.counts.complete,
+            Op::Delete => &mut self.counts.delete,
         }
     }
 }

@@ -69,7 +69,7 @@ pub struct Times {
     pub receiving_us: u64,
     /// Sending parts.
     pub sending_us: u64,
-    /// Waiting for S3's answer to parts.
+    /// Waiting for S3's answer to parts, and to what has no bytes.
     pub answer_us: u64,
     /// Waiting for S3 to copy.
     pub copying_us: u64,
@@ -81,6 +81,8 @@ pub(crate) struct World {
     pub(crate) agenda: Agenda<Happening>,
     pub(crate) model: Model,
     pub(crate) s3: S3,
+    /// How often nodes have put padding there, which stays until the job ends.
+    pub(crate) paddings: usize,
     /// Of waits before something is sent again.
     pub(crate) jitter: Dice,
     /// Of when clocks tick.
@@ -97,6 +99,7 @@ impl World {
         Self {
             agenda: Agenda::default(),
             s3: S3::new(&model.s3, seed),
+            paddings: 0,
             jitter: Dice::new(seed, "jitter"),
             phases: Dice::new(seed, "phases"),
             times: Times::default(),

@@ -13,6 +13,8 @@ use crate::units::parse_bytes;
 const OBJECTS_MAX: u64 = 10_000_000;
 /// Most runs of a simulation.
 const RUNS_MAX: u64 = 10_000;
+/// Most storms at a time: a day's worth.
+const STORMS_MAX: u64 = 100_000_000;
 
 /// `simulate`.
 #[derive(Clone, Debug, ClapArgs)]
@@ -29,6 +31,10 @@ pub(crate) struct SimulateArgs {
     /// How often to run it, each time with other chance.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=RUNS_MAX))]
     pub(crate) runs: u64,
+    /// Weather so many storms instead, one for each seed from --seed on: a fleet to which everything happens that can
+    /// go wrong, and what must hold whatever happens.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=STORMS_MAX), conflicts_with_all = ["WorldArgs", "runs", "sweep", "html", "csv", "model"])]
+    pub(crate) swarm: Option<u64>,
     /// Study what differs in one thing as well: nodes, sizes, populations, goals, stragglers or lost (repeatable).
     #[arg(long, value_name = "AXIS")]
     pub(crate) sweep: Vec<Axis>,

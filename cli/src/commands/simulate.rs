@@ -1,5 +1,7 @@
 //! `zipfleet simulate`: an archive in virtual time, told without S3 and without a fleet.
 
+mod swarm;
+
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
@@ -24,7 +26,10 @@ pub(super) fn run(args: &SimulateArgs, voice: Voice) -> Result<ExitCode, Failure
             voice.result(model::DEFAULT.trim_end(), &serde_json::json!({ "model": model::DEFAULT }));
             Ok(ExitCode::SUCCESS)
         }
-        None => simulate(args, voice),
+        None => match args.swarm {
+            Some(storms) => swarm::run(args.seed, storms, voice),
+            None => simulate(args, voice),
+        },
     }
 }
 

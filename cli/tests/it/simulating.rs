@@ -81,8 +81,20 @@ fn what_makes_no_sense_is_refused_in_a_sentence() {
         (&["--model", "none.toml"], "--model none.toml: "),
         (&["--model", "bad.toml"], "--model bad.toml: line 2: "),
         (&["--csv", "x.csv"], "--sweep"),
+        (&["--swarm", "0"], "--swarm"),
+        (&["--swarm", "3", "--nodes", "4"], "--nodes"),
         (&["--runs", "1", "--html", "no/where.html"], "--html no/where.html: "),
     ] {
         world.zipfleet(&[&["simulate"], flags].concat()).failed(2, &[says]);
+    }
+}
+
+#[test]
+fn storms_are_weathered_and_told_of() {
+    let world = World::new();
+    let printed = world.zipfleet(&["simulate", "--swarm", "30", "--seed", "7"]);
+    printed.succeeded();
+    for words in ["30 storms weathered, seeds 7 to 36", "coordinators that died"] {
+        assert!(printed.stdout.contains(words), "no `{words}` in {}", printed.stdout);
     }
 }

@@ -126,10 +126,7 @@ impl Suspects {
     pub(crate) async fn left(self, s3: &S3, job: JobId, destination: &Location) -> Vec<String> {
         match self {
             Self::OfArchive(found) => unused(s3, destination, found).await.into_iter().collect(),
-            Self::OfSegments => {
-                let (bucket, key) = (destination.bucket.clone(), beside::below(destination, job));
-                sweep(s3, &Location { bucket, key }, false).await
-            }
+            Self::OfSegments => sweep(s3, &beside::place(destination, job), false).await,
         }
     }
 }

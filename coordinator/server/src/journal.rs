@@ -2,7 +2,10 @@
 //! nothing else of its job is left.
 //!
 //! A record is written before S3 is asked for an upload and again before any part of it is granted. So whenever
-//! a coordinator dies, the next one finds every upload that holds parts, and removes it.
+//! a coordinator dies, the next one finds every upload that holds parts, and removes it. Nodes may not know yet, and have
+//! S3 make things beside the archive: so the record stays until it was looked for those when no node is at it any more.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use coordinator::beside;
@@ -18,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::abort::{abort, command_that_removes};
 use crate::create::{SLACK_S, unix_now};
 use crate::state::{Folder, StateLocation};
-use crate::sweep::{remove_objects_below, remove_uploads_below, sweep};
+use crate::sweep::{remove_objects_below, remove_uploads_below, sweep, sweep_once};
 
 /// The records of uploads below a [`StateLocation`].
 #[derive(Clone, Debug)]
@@ -35,6 +38,10 @@ pub struct Recovered {
     /// What a person should look at, a sentence each.
     pub warnings: Vec<String>,
 }
+
+/// Jobs of a coordinator that died, of which nodes may still be making something beside the archive.
+#[derive(Debug, Default)]
+pub struct Unswept(Vec<(JobId, Upload)>);
 
 /// One upload, begun or about to be.
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,14 +61,14 @@ impl Journal {
         Self { s3, state }
     }
 
-    /// Removes every upload that a coordinator before this one began and did not end, then its record. To be
-    /// called before anything new is begun.
+    /// Removes every upload that a coordinator before this one began and did not end. To be called before anything new
+    /// is begun; their records are left for [`sweep_late`](Self::sweep_late).
     ///
     /// # Errors
     /// When the records cannot be listed, or are too many to be a coordinator's. What cannot be done about a
     /// single record is a warning.
-    pub async fn recover(&self) -> Result<Recovered, Failure> {
-        let mut recovered = Recovered::default();
+    pub async fn recover(&self) -> Result<(Recovered, Unswept), Failure> {
+        let (mut recovered, mut unswept) = (Recovered::default(), Unswept::default());
         self.sweep(&mut recovered).await;
         let records = self.state.objects(&self.s3, Folder::Uploads, JOURNAL_RECORDS_MAX).await;
         let records = records.map_err(|error| self.unusable("read", error))?;
@@ -73,9 +80,28 @@ impl Journal {
             return Err(Failure::new(FailureKind::BadRequest, message));
         }
         for object in records.objects {
-            self.recover_one(&object, &mut recovered).await;
+            unswept.0.extend(self.recover_one(&object, &mut recovered).await);
         }
-        Ok(recovered)
+        Ok((recovered, unswept))
+    }
+
+    /// Removes, after so long, what nodes have begun for jobs of the coordinator before this one until they knew that it
+    /// is gone, and then the records. What cannot be removed is logged, and left to the next coordinator with its record;
+    /// so is everything if this does not come to its end.
+    pub async fn sweep_late(&self, unswept: Unswept, wait: Duration) {
+        tokio::time::sleep(wait).await;
+        for (job, upload) in unswept.0 {
+            let destination = &upload.destination;
+            let mut left = sweep(&self.s3, &beside::place(destination, job), true).await;
+            // S3 keeps a part that arrived while it was removed.
+            left.extend(abort(&self.s3, &upload).await.err().map(|failure| failure.message));
+            for left in &left {
+                tracing::warn!(%job, %destination, "{left}");
+            }
+            if left.is_empty() {
+                self.forget(job).await;
+            }
+        }
     }
 
     /// Where all that a coordinator keeps is.
@@ -101,13 +127,23 @@ impl Journal {
         }
     }
 
-    /// Removes what a job left beside its archive, if it left anything; whether that is done with.
-    async fn sweep_beside(&self, job: JobId, destination: &Location, recovered: &mut Recovered) -> bool {
-        let (bucket, key) = (destination.bucket.clone(), beside::below(destination, job));
-        let left = sweep(&self.s3, &Location { bucket, key }, false).await;
-        let is_done = left.is_empty();
+    /// Removes what a job that a coordinator left unfinished has in S3 at the moment.
+    async fn remove(&self, job: JobId, upload: &Upload, recovered: &mut Recovered) {
+        let destination = &upload.destination;
+        let aborted = abort(&self.s3, upload).await;
+        // Nothing is made beside an archive before its upload is noted.
+        let mut left = Vec::new();
+        sweep_once(&self.s3, &beside::place(destination, job), &mut left).await;
         recovered.warnings.extend(left.into_iter().map(|left| format!("job {job} to {destination}: {left}")));
-        is_done
+        match aborted {
+            Ok(()) => {
+                tracing::info!(%job, %destination, "removed an unfinished upload");
+                recovered.removed.push(upload.clone());
+            }
+            Err(failure) => recovered
+                .warnings
+                .push(format!("job {job} to {destination} was left unfinished, and {failure}")),
+        }
     }
 
     /// Notes that an upload is about to be begun.
@@ -138,8 +174,8 @@ impl Journal {
         written.map_err(|error| self.unusable("written", error))
     }
 
-    /// Does what can be done about one record.
-    async fn recover_one(&self, object: &SourceObject, recovered: &mut Recovered) {
+    /// Does what can be done about one record at once, and tells whether something is to be done later.
+    async fn recover_one(&self, object: &SourceObject, recovered: &mut Recovered) -> Option<(JobId, Upload)> {
         let location = Location { bucket: self.state.bucket.clone(), key: object.key.to_string() };
         let record = match self.read(object).await {
             Ok(record) => record,
@@ -147,43 +183,29 @@ impl Journal {
                 recovered
                     .warnings
                     .push(format!("{location} is no record of an upload ({why}): left as it is"));
-                return;
+                return None;
             }
         };
         let Record { job, destination, upload_id, .. } = record;
-        match upload_id {
-            Some(upload_id) => {
-                let upload = Upload { destination, upload_id };
-                let aborted = abort(&self.s3, &upload).await;
-                // Nothing is made beside an archive before its upload is noted.
-                let is_swept = self.sweep_beside(job, &upload.destination, recovered).await;
-                if let Err(failure) = aborted {
-                    let place = &upload.destination;
-                    recovered
-                        .warnings
-                        .push(format!("job {job} to {place} was left unfinished, and {failure}"));
-                    return;
-                }
-                tracing::info!(%job, destination = %upload.destination, "removed an unfinished upload");
-                recovered.removed.push(upload);
-                if !is_swept {
-                    return;
-                }
+        if let Some(upload_id) = upload_id {
+            let upload = Upload { destination, upload_id };
+            self.remove(job, &upload, recovered).await;
+            return Some((job, upload));
+        }
+        // By S3's clock: the record was written before any upload of the job began.
+        match self.unnamed(&destination, object.modified - SLACK_S).await {
+            Ok(left) => recovered.warnings.extend(left),
+            Err(error) => {
+                recovered.warnings.push(format!(
+                    "job {job} may have left an unused upload at {destination}, which cannot be looked for: {error}"
+                ));
+                return None;
             }
-            // By S3's clock: the record was written before any upload of the job began.
-            None => match self.unnamed(&destination, object.modified - SLACK_S).await {
-                Ok(left) => recovered.warnings.extend(left),
-                Err(error) => {
-                    recovered.warnings.push(format!(
-                        "job {job} may have left an unused upload at {destination}, which cannot be looked for: {error}"
-                    ));
-                    return;
-                }
-            },
         }
         if let Err(error) = with_retries(async || self.s3.delete(&location).await).await {
             recovered.warnings.push(error.to_string());
         }
+        None
     }
 
     /// What is to be said of a job that died between asking for an upload and noting it: an upload begun since

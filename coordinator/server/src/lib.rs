@@ -34,7 +34,7 @@ pub use actor::Refusal;
 pub use api::description;
 pub use create::exists;
 pub use handle::{Coordinator, Gone, Job, Session};
-pub use journal::{Journal, Recovered};
+pub use journal::{Journal, Recovered, Unswept};
 pub use questions::list_page;
 pub use reports::{NoReport, ReportBody};
 pub use roster::{CallbackTarget, Fingerprint, JobRequest, Sight};

@@ -9,18 +9,19 @@ use std::time::Duration;
 
 use coordinator::machine::Settings;
 use proto::failure::Failure;
-use proto::limits::SESSION_QUEUE_MESSAGES;
+use proto::limits::{LATE_SWEEP_MS, SESSION_QUEUE_MESSAGES};
 use proto::listing::SourceObject;
 use proto_s3::S3;
 use proto_session::{BindError, Caps, Listener, ServerTls, Tls};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::api::{Api, target_of};
 use crate::callback::Records;
 use crate::handle::Coordinator;
-use crate::journal::{Journal, Recovered};
+use crate::journal::{Journal, Recovered, Unswept};
 use crate::metrics::emf;
 use crate::sessions::Sessions;
 use crate::spool::Spools;
@@ -139,10 +140,16 @@ pub async fn serve(
 
     let journal = Journal::new(s3.clone(), state.clone());
     let records = Records::new(s3.clone(), state.clone());
-    let (recovered, owed) = tokio::select! {
+    let (recovered, unswept, owed) = tokio::select! {
         recovered = recover(&journal, &records) => recovered.map_err(ServeError::State)?,
         () = &mut stop => return Ok(()),
     };
+    // As long as this runs: what it has not come to is for the next one.
+    let mut sweeping = JoinSet::new();
+    sweeping.spawn({
+        let journal = journal.clone();
+        async move { journal.sweep_late(unswept, Duration::from_millis(LATE_SWEEP_MS)).await }
+    });
     let failed = |error: ractor::SpawnErr| ServeError::Failed(error.to_string());
     let coordinator = Coordinator::start(s3.clone(), settings, Some(journal)).await.map_err(failed)?;
     let (arrive, arrivals) = mpsc::channel(SESSION_QUEUE_MESSAGES);
@@ -189,11 +196,14 @@ pub async fn serve(
 }
 
 /// Mends what a coordinator before this one left, and finds the callbacks that it owed.
-async fn recover(journal: &Journal, records: &Records) -> Result<(Recovered, Vec<SourceObject>), Failure> {
-    let mut recovered = journal.recover().await?;
+async fn recover(
+    journal: &Journal,
+    records: &Records,
+) -> Result<(Recovered, Unswept, Vec<SourceObject>), Failure> {
+    let (mut recovered, unswept) = journal.recover().await?;
     let (owed, warning) = records.left().await;
     recovered.warnings.extend(warning);
-    Ok((recovered, owed))
+    Ok((recovered, unswept, owed))
 }
 
 /// Ends only when the coordinator is gone.

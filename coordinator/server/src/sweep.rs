@@ -32,36 +32,42 @@ pub(crate) enum Left {
 /// Removes all that was made on the way to an archive, and uploads that are to become such: everything below `place`,
 /// also what comes within a second or two because the job was broken off. What could not be removed, a sentence each.
 pub(crate) async fn sweep(s3: &S3, place: &Location, is_broken_off: bool) -> Vec<String> {
-    let (bucket, below) = (&place.bucket, &place.key);
     let mut told = Vec::new();
-    let may_be_left = |what, error: Error| {
-        format!("{what} made on the way to an archive may be left below {place}, remove them: {error}")
-    };
     let mut quiet = if is_broken_off { 0 } else { QUIET_SWEEPS - 1 };
     for _ in 0..SWEEPS_MAX {
-        let uploads = remove_uploads_below(s3, "leftover", bucket, below).await;
-        // Even when uploads cannot be looked for: another permission is needed for that.
-        let objects = remove_objects_below(s3, "leftover", bucket, below).await;
-        let (found, left) = match uploads {
-            Ok(removed) => (removed.found, removed.left),
-            Err(error) => {
-                told.push(may_be_left("uploads", error));
-                (0, Vec::new())
-            }
-        };
-        let objects = objects.unwrap_or_else(|error| {
-            told.push(may_be_left("objects", error));
-            Vec::new()
-        });
+        let found = sweep_once(s3, place, &mut told).await;
         quiet = if found == 0 { quiet + 1 } else { 0 };
-        told.extend(left.into_iter().chain(objects));
         if quiet >= QUIET_SWEEPS || !told.is_empty() {
-            break;
+            return told;
         }
         // S3 may also be putting one together at the request of a node that was told to stop.
         tokio::time::sleep(LATE).await;
     }
+    let (bucket, below) = (quoted(&place.bucket), quoted(&place.key));
+    let all = quoted(&format!("s3://{}/{}", place.bucket, place.key));
+    told.push(format!(
+        "things are still being made on the way to an archive below {place}: when that has come to an end, remove the objects with `aws s3 rm --recursive {all}`, and the uploads that `aws s3api list-multipart-uploads --bucket {bucket} --prefix {below}` lists"
+    ));
     told
+}
+
+/// Removes what is below `place` at the moment, and tells how many uploads there were; what could not be removed, a
+/// sentence each.
+pub(crate) async fn sweep_once(s3: &S3, place: &Location, told: &mut Vec<String>) -> usize {
+    let (bucket, below) = (&place.bucket, &place.key);
+    let may_be_left = |what, error: Error| {
+        format!("{what} made on the way to an archive may be left below {place}, remove them: {error}")
+    };
+    let uploads = remove_uploads_below(s3, "leftover", bucket, below).await;
+    // Even when uploads cannot be looked for: another permission is needed for that.
+    let objects = remove_objects_below(s3, "leftover", bucket, below).await;
+    let (found, left) = match uploads {
+        Ok(removed) => (removed.found, removed.left),
+        Err(error) => (0, vec![may_be_left("uploads", error)]),
+    };
+    told.extend(left);
+    told.extend(objects.unwrap_or_else(|error| vec![may_be_left("objects", error)]));
+    found
 }
 
 /// Uploads that were removed.

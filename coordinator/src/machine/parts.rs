@@ -58,6 +58,7 @@ impl Machine {
     fn drop_rivals(&mut self, node: NodeId, done: AttemptId) {
         let rivals = self.scheduler.rivals(done.job, done.part).to_vec();
         let Some(job) = self.jobs.get_mut(&done.job).filter(|_| !rivals.is_empty()) else { return };
+        job.break_off(done.part);
         for (rival, attempt) in &rivals {
             job.story.share(self.scheduler.name(*rival)).outrun += 1;
             self.effects.push(Effect::Order(*rival, Order::Revoke(vec![*attempt])));

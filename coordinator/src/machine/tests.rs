@@ -19,6 +19,7 @@ use proto::location::{Location, Source};
 
 use super::*;
 
+mod composed;
 mod segments;
 
 const JOB: JobId = JobId(1);

@@ -49,6 +49,10 @@ pub(super) struct Grant {
     pub(super) is_copy: bool,
     /// Whether there is another attempt at the same part.
     pub(super) is_contested: bool,
+    /// Whether no other attempt is needed, because its part is there already.
+    pub(super) is_needless: bool,
+    /// When it was granted, in milliseconds.
+    pub(super) granted_ms: u64,
     /// Grants of a node in order.
     pub(super) order: u64,
 }
@@ -154,6 +158,16 @@ impl Node {
         self.speed.bytes_per_ms()
     }
 
+    /// The same of one that was not measured long enough for that.
+    pub(super) fn bytes_per_ms_so_far(&self) -> Option<f64> {
+        self.speed.so_far(self.vitals.moved_bytes, self.heard_ms)
+    }
+
+    /// Bytes it still has to move of what it was granted, as far as known.
+    pub(super) fn left_bytes(&self) -> u64 {
+        self.left_bytes
+    }
+
     /// Microseconds until `more_bytes` bytes beyond what it was granted are moved, or `None` if never.
     pub(super) fn done_us(&self, more_bytes: u64, usual: f64) -> Option<u64> {
         let bytes = (self.left_bytes + more_bytes) as f64;
@@ -218,7 +232,9 @@ impl Node {
         self.grants += 1;
         self.copies += usize::from(is_copy);
         self.copies_bytes += if is_copy { cost_bytes } else { 0 };
-        self.granted.insert(attempt, Grant { cost_bytes, is_copy, is_contested: false, order: self.grants });
+        let (is_contested, is_needless, granted_ms, order) = (false, false, now_ms, self.grants);
+        let grant = Grant { cost_bytes, is_copy, is_contested, is_needless, granted_ms, order };
+        self.granted.insert(attempt, grant);
         self.granted_bytes += cost_bytes;
         self.left_bytes += cost_bytes;
     }
@@ -279,11 +295,18 @@ impl Node {
         self.done_us(self.queued_bytes, usual)
     }
 
-    /// Of what it was granted and nobody else has, what it was granted last. S3 is not asked twice for a copy, which
-    /// takes as long as it takes.
-    pub(super) fn least_far(&self) -> Option<(AttemptId, Grant)> {
-        let lone = self.granted.iter().filter(|(_, grant)| !grant.is_contested && !grant.is_copy);
-        lone.max_by_key(|(_, grant)| grant.order).map(|(attempt, grant)| (*attempt, *grant))
+    /// Of what it was granted, what it was granted last of those that are `wanted`.
+    pub(super) fn last_granted(
+        &self,
+        wanted: impl Fn(AttemptId, &Grant) -> bool,
+    ) -> Option<(AttemptId, Grant)> {
+        let found = self.granted.iter().filter(|(attempt, grant)| wanted(**attempt, grant));
+        found.max_by_key(|(_, grant)| grant.order).map(|(attempt, grant)| (*attempt, *grant))
+    }
+
+    /// Whether it is not heard of.
+    pub(super) fn is_silent(&self) -> bool {
+        self.state == NodeState::Silent
     }
 
     /// How many parts it works at: of what passes through it, no more than it keeps requests in flight; the rest waits.

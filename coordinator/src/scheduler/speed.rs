@@ -48,6 +48,13 @@ impl Speed {
         self.since = is_busy.then_some((now_ms, moved_bytes));
     }
 
+    /// Bytes a millisecond in a span that has not ended, when it had moved so many bytes in all.
+    pub(super) fn so_far(&self, moved_bytes: u64, now_ms: u64) -> Option<f64> {
+        let (since_ms, since_bytes) = self.since?;
+        let span_ms = now_ms.checked_sub(since_ms).filter(|ms| *ms >= SPAN_MS / 2)?;
+        Some(moved_bytes.saturating_sub(since_bytes) as f64 / span_ms as f64)
+    }
+
     /// Notes that the node got work after it had none.
     pub(super) fn begin(&mut self, moved_bytes: u64, now_ms: u64) {
         self.since.get_or_insert((now_ms, moved_bytes));

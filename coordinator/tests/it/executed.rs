@@ -90,6 +90,9 @@ fn execute(case: &Case) -> Plan {
     while let Some(index) = segments.next_ready(&plan, &mut ledger) {
         let attempt = ledger.grant(index).expect("it is ready");
         let work = part_work(&plan, &ledger, index, segment);
+        let below = (plan.parts[index].way == Way::Composed).then(|| "beside".to_owned());
+        let cost_bytes = PartWork { below, ..work.clone() }.cost_bytes();
+        assert_eq!(plan.cost_bytes(index), cost_bytes, "what is reserved for it is what it takes");
         let (part, bodies) = match plan.parts[index].way {
             Way::Joined(_) => {
                 let leaves = parts[plan.leaves(index)].concat();

@@ -12,12 +12,11 @@ use proto::crc::{Crc, StoredKind};
 use proto::explain::{Explanation, What};
 use proto::failure::{Failure, FailureKind};
 use proto::job::{Goal, JobId, JobSpec, Outcome, Priority, Stage};
-use proto::limits::{COPIES_AT_ONCE, HEARTBEAT_MS, MIB, PART_ATTEMPTS_MAX};
+use proto::limits::{COPIES_AT_ONCE, HEARTBEAT_MS, MIB};
 use proto::listing::{Etag, Page, SourceObject};
 use proto::part::{Effort, PartDone, PartFailed, PartReturned};
 use proto::plan::{PartNumber, PartWork};
 use proto::report::{Report, Throttled, Vitals};
-use proto::requests::RequestClass;
 use proto::session::{Hello, Order};
 use proto::timeline::Timeline;
 
@@ -46,8 +45,6 @@ struct ToyNode {
     is_draining: bool,
     /// Works, but neither hears nor is heard.
     is_cut_off: bool,
-    /// Says each thing twice.
-    repeats: bool,
     /// How the next attempts that it would finish fail.
     fails: Vec<FailureKind>,
     throttled: Vec<Throttled>,
@@ -186,12 +183,7 @@ struct Fleet {
     jobs: BTreeMap<JobId, (u64, u64)>,
     ended: BTreeMap<JobId, (u64, Outcome, Explanation)>,
     timelines: BTreeMap<JobId, Timeline>,
-    cancelled: BTreeSet<JobId>,
-    /// Jobs whose parts no node can hold.
-    segmented: BTreeSet<JobId>,
-    /// Failures of parts that were not there yet, as the machine heard of them.
-    failures: BTreeMap<(JobId, PartNumber), u32>,
-    /// Parts that the machine was told are there; none of which it may have come to doubt.
+    /// Parts that the machine was told are there.
     there: BTreeSet<(JobId, PartNumber)>,
 }
 
@@ -205,9 +197,6 @@ impl Fleet {
             jobs: BTreeMap::new(),
             ended: BTreeMap::new(),
             timelines: BTreeMap::new(),
-            cancelled: BTreeSet::new(),
-            segmented: BTreeSet::new(),
-            failures: BTreeMap::new(),
             there: BTreeSet::new(),
         }
     }
@@ -224,7 +213,6 @@ impl Fleet {
             is_frozen: false,
             is_draining: false,
             is_cut_off: false,
-            repeats: false,
             fails: Vec::new(),
             throttled: Vec::new(),
             concurrency: 0,
@@ -348,18 +336,7 @@ impl Fleet {
 
     /// Notes what the machine is about to hear of parts.
     fn overhear(&mut self, report: &Report) {
-        for done in &report.done {
-            self.there.insert((done.id.job, done.id.part));
-        }
-        for PartFailed { id, failure, .. } in &report.failed {
-            if failure.kind == FailureKind::Corrupt {
-                // Parts of the same object may have to be made again.
-                self.there.retain(|(job, _)| *job != id.job);
-            }
-            if !self.there.contains(&(id.job, id.part)) {
-                *self.failures.entry((id.job, id.part)).or_default() += 1;
-            }
-        }
+        self.there.extend(report.done.iter().map(|done| (done.id.job, done.id.part)));
     }
 
     fn step(&mut self) {
@@ -375,9 +352,6 @@ impl Fleet {
             }
             if has_news || (now_ms + id.0 * 7) % HEARTBEAT_MS < STEP_MS {
                 let report = node.take_report();
-                if node.repeats {
-                    self.reports.push_back((now_ms + WAY_MS, *id, report.clone()));
-                }
                 self.reports.push_back((now_ms + WAY_MS, *id, report));
             }
         }
@@ -405,21 +379,6 @@ impl Fleet {
             assert!(matches!(outcome, Outcome::Completed(_)), "{outcome:?}");
         }
         self.now_ms
-    }
-
-    /// Whether a job ended as it should for what happened to it.
-    fn is_fair(&self, job: JobId, outcome: &Outcome) -> bool {
-        let Outcome::Failed { failure, .. } = outcome else { return true };
-        let worst =
-            self.failures.iter().filter(|((id, _), _)| *id == job).map(|(_, failures)| *failures).max();
-        match failure.kind {
-            FailureKind::Cancelled => self.cancelled.contains(&job),
-            // Of damage in segments that are put together nothing can be made again.
-            FailureKind::Corrupt if self.segmented.contains(&job) => true,
-            _ if failure.message == BAD_LUCK => worst >= Some(PART_ATTEMPTS_MAX),
-            // Eight lost attempts at one part end a job on purpose.
-            _ => failure.message.contains("nodes were lost"),
-        }
     }
 
     fn decisions(&self, job: u64) -> impl Iterator<Item = &What> {
@@ -695,109 +654,6 @@ fn a_node_without_memory_decides_nothing() {
     fleet.jobs.insert(JobId(1), (7, 60 * MIB));
     fleet.event(Event::Submitted(JobId(1), spec(Some(16 * MIB))));
     fleet.run();
-}
-
-/// Whatever happens to nodes, every job ends, and each part is in its archive once.
-#[test]
-fn storms() {
-    let seeds = std::env::var("ZIPFLEET_STORMS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(60);
-    let from = std::env::var("ZIPFLEET_STORMS_FROM").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
-    for seed in from..from + seeds {
-        let mut fleet = storm(seed);
-        for (job, (_, outcome, _)) in &fleet.ended {
-            assert!(fleet.is_fair(*job, outcome), "seed {seed}, job {job}: {outcome:?}");
-        }
-        // Those that were told to drop what they have left, or were lost, have said so or been forgotten by then.
-        (0..2_000).for_each(|_| fleet.step());
-        for node in fleet.machine.nodes() {
-            assert_eq!((node.queued_bytes, node.attempts), (0, 0), "seed {seed}: {node:?}");
-        }
-    }
-}
-
-/// Submits jobs of all kinds; how many.
-fn submit_some(fleet: &mut Fleet, rng: &mut SplitMix64) -> u64 {
-    let jobs = 1 + rng.next() % 4;
-    for job in 0..jobs {
-        let priority = rng.of(&[Priority::Low, Priority::Normal, Priority::High]);
-        // Few of the large ones, which take many parts each.
-        let (objects, bytes) = rng.of(&[(800, 30 * MIB), (60, 400 * MIB)]);
-        let (objects, bytes) = (1 + rng.below(objects), 1 + rng.below(bytes));
-        let part_bytes = rng.of(&[None, None, Some(110 * MIB), Some(700 * MIB)]);
-        if part_bytes.is_some() {
-            fleet.segmented.insert(JobId(job));
-        }
-        fleet.submit_spec(job, objects, bytes, JobSpec { priority, ..spec(part_bytes) });
-    }
-    jobs
-}
-
-fn storm(seed: u64) -> Fleet {
-    let mut rng = SplitMix64(seed);
-    let mut fleet = Fleet::new(Policy::default());
-    let mut next_node = 1 + rng.next() % 5;
-    (0..next_node).for_each(|id| fleet.join(id, (10 + rng.next() % 200) as f64 * MB_PER_S));
-    let jobs = submit_some(&mut fleet, &mut rng);
-    for _ in 0..rng.next() % 40 {
-        fleet.run_until(fleet.now_ms + rng.next() % 1_500);
-        let ids: Vec<u64> = fleet.nodes.keys().map(|id| id.0).collect();
-        let Some(id) = ids.get((rng.next() as usize) % ids.len().max(1)).copied() else {
-            fleet.join(next_node, 100.0 * MB_PER_S);
-            next_node += 1;
-            continue;
-        };
-        match rng.below(17) {
-            0 => fleet.node(id).bytes_per_ms /= 10.0,
-            1 => fleet.node(id).is_frozen ^= true,
-            2 => {
-                fleet.node(id).is_alive = false;
-                fleet.event(Event::NodeDisconnected(NodeId(id)));
-            }
-            3 => fleet.node(id).is_draining = true,
-            4 => {
-                fleet.nodes.remove(&NodeId(id));
-                fleet.event(Event::NodeLost(NodeId(id)));
-            }
-            5..=7 => {
-                fleet.node(id).is_cut_off = true;
-                fleet.event(Event::NodeDisconnected(NodeId(id)));
-            }
-            8 | 9 => {
-                for id in ids {
-                    if std::mem::take(&mut fleet.node(id).is_cut_off) {
-                        fleet.event(Event::NodeReconnected(NodeId(id)));
-                    }
-                }
-            }
-            10 => fleet.node(id).repeats ^= true,
-            11 => {
-                let failures = 1 + rng.next() as usize % 8;
-                fleet.node(id).fails.extend(vec![FailureKind::Unavailable; failures]);
-            }
-            12 => fleet.node(id).fails.extend([FailureKind::Corrupt, FailureKind::Internal]),
-            13 => {
-                let (refused, sent) = (rng.of(&[0, 1, 50, u64::MAX]), rng.of(&[0, 60, u64::MAX]));
-                let class = rng.of(&[RequestClass::Read, RequestClass::Write]);
-                let place = rng.of(&[None, Some("a/"), Some("b/")]).map(ToOwned::to_owned);
-                let bucket = "photos".into();
-                fleet.node(id).throttled.push(Throttled { bucket, place, class, refused, sent });
-            }
-            14 if rng.below(4) == 0 => {
-                let job = JobId(rng.below(jobs));
-                fleet.cancelled.insert(job);
-                fleet.event(Event::Cancelled(job));
-            }
-            15 => fleet.now_ms += rng.next() % 20_000 / 10 * 10,
-            _ => {
-                fleet.join(next_node, 100.0 * MB_PER_S);
-                next_node += 1;
-            }
-        }
-    }
-    // So that somebody is there to finish.
-    fleet.join(next_node, 100.0 * MB_PER_S);
-    fleet.run_until(FOREVER_MS);
-    fleet
 }
 
 #[test]

@@ -16,11 +16,10 @@ use proto::failure::Failure;
 use proto::part::PartDone;
 use proto::plan::{Body, PartNumber};
 
-use crate::copy::copy_body;
 use crate::fetch::check_whole;
-use crate::making::{Bench, side_by_side};
+use crate::making::{Bench, gone, side_by_side};
 use crate::meter::Meter;
-use crate::part::{internal, put};
+use crate::part::{internal, upload_is_gone};
 use crate::requests::Requests;
 
 /// An object in the making, with those of its parts that are there already.
@@ -66,7 +65,7 @@ pub(crate) async fn compose(
     let part = &composed.composition.part;
     let (source, range) = made.of(part).ok_or_else(|| internal("a part is composed of nothing"))?;
     let crc = composed.crc(part);
-    let CompletedPart { etag, .. } = bench.copy(upload, number, &source, &range, crc).await?;
+    let CompletedPart { etag, .. } = bench.copy(upload, number, &source, &range, crc, upload_is_gone).await?;
     let deletions = made.objects.into_iter().map(|object| {
         let bench = Arc::clone(&bench);
         async move {
@@ -119,9 +118,7 @@ async fn copy_bodies(
             for (place, body, range) in sources {
                 let number = PartNumber::from_index(place);
                 let body = &bodies[body as usize];
-                let (etag, crc) =
-                    Box::pin(copy_body(&bench.requests, &bench.meter, &upload, number, body, &range)).await?;
-                parts.insert(place, (CompletedPart { number, etag, crc32: crc.value }, crc));
+                parts.insert(place, Box::pin(bench.copy_body(&upload, number, body, &range)).await?);
             }
             Ok((object, Begun { upload, parts }))
         }
@@ -161,12 +158,13 @@ async fn make(
                 let number = PartNumber::from_index(place);
                 let crc = composed.crc(&composed.composition.objects[object][place]);
                 let part = match from {
-                    Some((made, range)) => bench.copy(&upload, number, &made, &range, crc).await?,
+                    Some((made, range)) => {
+                        let gone = |upload: &Upload| gone(&upload.destination);
+                        bench.copy(&upload, number, &made, &range, crc, gone).await?
+                    }
                     None => {
                         let literals = Bytes::from(composed.literals.clone());
-                        let etag =
-                            put(&bench.requests, &bench.meter, &upload, number, &literals, crc).await?;
-                        CompletedPart { number, etag, crc32: crc.value }
+                        bench.put(&upload, number, &literals, crc).await?
                     }
                 };
                 Ok((place, (part, crc)))

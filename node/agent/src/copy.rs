@@ -33,7 +33,12 @@ pub(crate) async fn copy(
     let Some((body, range)) = work.copied().filter(|(body, range)| is_sound(&work, body, range)) else {
         return Err(internal(format!("the plan of part {} contradicts itself: no such copy", id.part)));
     };
-    let (etag, crc) = copy_body(requests, meter, upload, work.number, body, range).await?;
+    let copied = copy_range(requests, meter, upload, work.number, body, range).await;
+    let copied = copied.map_err(|error| match error.kind() {
+        S3ErrorKind::NoSuchUpload => upload_is_gone(upload),
+        _ => failed(body, error),
+    })?;
+    let (etag, crc) = (copied.etag, crc_of(requests, meter, body, range, copied.crc32).await?);
     Ok(PartDone { id, etag, crc, bodies: vec![crc.then(body.rest)], effort: meter.effort() })
 }
 
@@ -42,29 +47,21 @@ fn is_sound(work: &PartWork, body: &Body, range: &Range<u64>) -> bool {
     is_within && range.end - range.start == work.bytes && work.bodies.len() == 1
 }
 
-/// Has S3 copy a range of a body as one part of an upload; its ETag, and the CRC of what was copied, wherever that is
-/// to be found.
-pub(crate) async fn copy_body(
+/// The CRC of a range of a body that was copied, wherever that is to be found.
+pub(crate) async fn crc_of(
     requests: &Arc<Requests>,
     meter: &Arc<Meter>,
-    upload: &Upload,
-    number: PartNumber,
     body: &Body,
     range: &Range<u64>,
-) -> Result<(String, Crc), Failure> {
-    let copied = copy_range(requests, meter, upload, number, body, range).await;
-    let Copied { etag, crc32 } = copied.map_err(|error| match error.kind() {
-        S3ErrorKind::NoSuchUpload => upload_is_gone(upload),
-        _ => failed(body, error),
-    })?;
-    let crc = match crc32 {
-        Some(crc32) => Crc::known(crc32, range.end - range.start),
+    told: Option<u32>,
+) -> Result<Crc, Failure> {
+    match told {
+        Some(crc32) => Ok(Crc::known(crc32, range.end - range.start)),
         None => {
             meter.untold();
-            find(requests, meter, body, range).await?
+            find(requests, meter, body, range).await
         }
-    };
-    Ok((etag, crc))
+    }
 }
 
 /// Has S3 copy a range of the object behind `body` as one part of an upload.

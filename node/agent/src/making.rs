@@ -5,6 +5,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use node::pace::Target;
 use proto::batch::{AttemptId, Upload};
 use proto::complete::{CompletedPart, Completion};
@@ -17,9 +18,10 @@ use proto_s3::{Error, with_retries};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use crate::copy::copy_range;
+use crate::copy::{copy_range, crc_of};
+use crate::fetch::failed;
 use crate::meter::Meter;
-use crate::part::{internal, upload_is_gone};
+use crate::part::{internal, put};
 use crate::requests::Requests;
 
 /// Where one attempt has such objects made.
@@ -44,10 +46,40 @@ impl Bench {
                 self.requests.s3.create_upload_of(&location, self.id.job, "application/octet-stream").await;
             self.requests.heed(target, answer)
         });
-        Ok(created.await?)
+        created.await.map_err(lost)
     }
 
-    /// Copies a range of an object that was made into an upload, and sees that it is what it should be.
+    /// Uploads bytes as one part of an object.
+    pub(crate) async fn put(
+        &self,
+        upload: &Upload,
+        number: PartNumber,
+        bytes: &Bytes,
+        crc: Crc,
+    ) -> Result<CompletedPart, Failure> {
+        let etag = put(&self.requests, &self.meter, upload, number, bytes, crc).await.map_err(lost)?;
+        Ok(CompletedPart { number, etag, crc32: crc.value })
+    }
+
+    /// Copies a range of a body as one part of an object; with the CRC of what was copied.
+    pub(crate) async fn copy_body(
+        &self,
+        upload: &Upload,
+        number: PartNumber,
+        body: &Body,
+        range: &Range<u64>,
+    ) -> Result<(CompletedPart, Crc), Failure> {
+        let copied = copy_range(&self.requests, &self.meter, upload, number, body, range).await;
+        let copied = copied.map_err(|error| match error.kind() {
+            S3ErrorKind::NoSuchUpload => lost(error),
+            _ => failed(body, error),
+        })?;
+        let crc = crc_of(&self.requests, &self.meter, body, range, copied.crc32).await?;
+        Ok((CompletedPart { number, etag: copied.etag, crc32: crc.value }, crc))
+    }
+
+    /// Copies a range of an object that was made into an upload, and sees that it is what it should be. `gone` says what
+    /// it means when there is no such upload.
     pub(crate) async fn copy(
         &self,
         upload: &Upload,
@@ -55,16 +87,21 @@ impl Bench {
         made: &Body,
         range: &Range<u64>,
         crc: Crc,
+        gone: impl Fn(&Upload) -> Failure,
     ) -> Result<CompletedPart, Failure> {
         let copied = copy_range(&self.requests, &self.meter, upload, number, made, range).await;
         let copied = copied.map_err(|error| match error.kind() {
-            S3ErrorKind::NoSuchUpload => upload_is_gone(upload),
+            S3ErrorKind::NoSuchUpload => gone(upload),
+            S3ErrorKind::NoSuchKey | S3ErrorKind::PreconditionFailed => {
+                self.requests.paddings.forget(self.id.job, made);
+                lost(error)
+            }
             _ => lost(error),
         })?;
         if copied.crc32.is_some_and(|told| told != crc.value) {
             let message =
                 format!("S3 copied other bytes of s3://{}/{} than it was given", made.bucket, made.key);
-            return Err(Failure::new(FailureKind::Corrupt, message));
+            return Err(Failure::new(FailureKind::Unavailable, message));
         }
         Ok(CompletedPart { number, etag: copied.etag, crc32: crc.value })
     }
@@ -129,18 +166,20 @@ impl Bench {
     }
 }
 
-/// What it means for an attempt that a request for something that was made failed: that another may do better.
+/// What it means for an attempt that a request for something that is made failed: that another may do better. It is no
+/// word on the archive, nor on what other parts are made of.
 fn lost(error: Error) -> Failure {
-    use S3ErrorKind::{NoSuchKey, NoSuchUpload, PreconditionFailed};
+    use S3ErrorKind::{Conflict, Mismatch, NoSuchKey, NoSuchUpload, PreconditionFailed};
     match error.kind() {
-        NoSuchKey | NoSuchUpload | PreconditionFailed => {
+        Conflict | Mismatch | NoSuchKey | NoSuchUpload | PreconditionFailed => {
             Failure::new(FailureKind::Unavailable, error.to_string())
         }
         _ => error.into(),
     }
 }
 
-fn gone(location: &Location) -> Failure {
+/// That something which was made or begun is there no more.
+pub(crate) fn gone(location: &Location) -> Failure {
     Failure::new(FailureKind::Unavailable, format!("{location} is not what S3 was to make there"))
 }
 

@@ -10,7 +10,7 @@ use proto::crc::{Crc, StoredKind};
 use proto::failure::{Failure, FailureKind, S3ErrorKind};
 use proto::part::PartDone;
 use proto::plan::{Body, PartNumber};
-use proto_s3::with_retries;
+use proto_s3::{Error, with_retries};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
@@ -73,7 +73,11 @@ async fn stream(
     let checked = fetch_all(requests, meter, &bodies, regions, &mut assembler).await?;
     let assembled = assembler.finish();
     check_bodies(requests, meter, &bodies, &assembled, &checked).await?;
-    let etag = put(requests, meter, upload, number, &assembled.bytes, assembled.crc).await?;
+    let etag = put(requests, meter, upload, number, &assembled.bytes, assembled.crc).await;
+    let etag = etag.map_err(|error| match error.kind() {
+        S3ErrorKind::NoSuchUpload => upload_is_gone(upload),
+        _ => error.into(),
+    })?;
     let Assembled { bytes, crc, bodies } = assembled;
     Ok(Made { done: PartDone { id, etag, crc, bodies, effort: meter.effort() }, bytes })
 }
@@ -135,7 +139,7 @@ async fn check_bodies(
     Ok(())
 }
 
-/// Uploads the bytes of one part; its ETag.
+/// Uploads the bytes of one part; its ETag. What a failure means depends on whose upload it is.
 pub(crate) async fn put(
     requests: &Arc<Requests>,
     meter: &Meter,
@@ -143,7 +147,7 @@ pub(crate) async fn put(
     number: PartNumber,
     bytes: &Bytes,
     crc: Crc,
-) -> Result<String, Failure> {
+) -> Result<String, Error> {
     let target = Target::write(&upload.destination.bucket, &upload.destination.key);
     let sent = with_retries(async || {
         let _permit = requests.admit(target).await;
@@ -151,10 +155,7 @@ pub(crate) async fn put(
         let answer = requests.s3.upload_part(upload, number, bytes, crc, &progress).await;
         requests.heed(target, answer)
     });
-    sent.await.map_err(|error| match error.kind() {
-        S3ErrorKind::NoSuchUpload => upload_is_gone(upload),
-        _ => error.into(),
-    })
+    sent.await
 }
 
 pub(crate) fn upload_is_gone(upload: &Upload) -> Failure {

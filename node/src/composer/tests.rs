@@ -112,7 +112,7 @@ fn headers_of_more_than_the_padding_are_as_right() {
 
 #[test]
 fn work_that_contradicts_itself_is_refused() {
-    let spoilt: [fn(&mut PartWork); 6] = [
+    let spoilt: [fn(&mut PartWork); 10] = [
         |work| work.bytes += 1,
         |work| work.bodies[1].object_bytes = 1,
         |work| drop(work.bodies.pop()),
@@ -122,6 +122,20 @@ fn work_that_contradicts_itself_is_refused() {
             work.pieces.insert(2, Piece::Fetch { body: 0, range: 0..1 });
             work.bytes += 1;
         },
+        |work| {
+            work.pieces[3] = Piece::Fetch { body: 0, range: 0..10 };
+            work.bytes -= 10;
+        },
+        |work| {
+            work.bodies[0].object_bytes = 30;
+            work.pieces[3] = Piece::Fetch { body: 0, range: 10..30 };
+        },
+        |work| {
+            work.bodies[1].object_bytes = u64::MAX;
+            work.pieces[3] = Piece::Fetch { body: 1, range: 0..u64::MAX };
+            work.bytes = u64::MAX;
+        },
+        |work| work.bodies[1].rest = Crc { bytes: u64::MAX, ..Crc::of(&[1]) },
     ];
     for spoil in spoilt {
         let mut work = work(&[10, 20], 0);

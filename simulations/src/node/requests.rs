@@ -2,17 +2,16 @@
 
 use std::collections::VecDeque;
 
-use node::pace::Target;
 use proto::batch::AttemptId;
 use proto::failure::{Failure, FailureKind, S3ErrorKind};
-use proto::limits::COPIES_AT_ONCE;
+use proto::limits::{COPIES_AT_ONCE, COPY_COST_BYTES};
 use proto::plan::Piece;
-use proto::requests::RequestClass;
 use proto::retry::Attempts;
 
 use super::Node;
+use super::what::What;
 use crate::pipe::Sent;
-use crate::s3::{Answer, Op};
+use crate::s3::Answer;
 use crate::world::{Alarm, World};
 
 /// Longest wait before a pace is looked at again, as on a real node, in milliseconds.
@@ -29,6 +28,8 @@ pub(crate) struct Key {
 #[derive(Clone, Copy, Debug)]
 struct Request {
     attempt: AttemptId,
+    /// Which of the things it is for that are done side by side to compose a part.
+    doing: u32,
     what: What,
     bytes: u64,
     phase: Phase,
@@ -40,42 +41,6 @@ struct Request {
     bytes_per_s: f64,
     /// What is to come after its bytes, in microseconds.
     latency_us: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum What {
-    Fetch,
-    Upload,
-    Copy,
-}
-
-impl What {
-    fn op(self) -> Op {
-        match self {
-            Self::Fetch => Op::Get,
-            Self::Upload => Op::Put,
-            Self::Copy => Op::Copy,
-        }
-    }
-
-    fn class(self) -> RequestClass {
-        self.op().class()
-    }
-
-    fn bucket(self) -> &'static str {
-        match self.class() {
-            RequestClass::Read => crate::world::SOURCE_BUCKET,
-            RequestClass::Write => crate::world::ARCHIVE_BUCKET,
-        }
-    }
-
-    /// All objects are below one prefix, and so is the archive.
-    fn target(self) -> Target<'static> {
-        match self.class() {
-            RequestClass::Read => Target::read(self.bucket(), ""),
-            RequestClass::Write => Target::write(self.bucket(), ""),
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -141,6 +106,11 @@ impl Requests {
         (std::mem::take(&mut self.was_full), std::mem::take(&mut self.was_refused))
     }
 
+    /// Those that hold leave of the same kind.
+    fn in_use(&mut self, what: What) -> &mut usize {
+        if what.moves_bytes() { &mut self.in_flight } else { &mut self.copies }
+    }
+
     fn add(&mut self, request: Request) -> Key {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push((0, None));
@@ -181,24 +151,25 @@ impl Node {
                 continue;
             };
             running.next_piece = index + 1;
-            self.ask(id, What::Fetch, bytes, world);
+            self.ask(id, 0, What::Fetch, bytes, world);
         }
     }
 
     pub(super) fn begin_copy(&mut self, id: AttemptId, world: &mut World) {
         let bytes = self.running.get(&id).map_or(0, |running| running.work.bytes);
-        self.ask(id, What::Copy, bytes, world);
+        self.ask(id, 0, What::Copy, bytes, world);
     }
 
     pub(super) fn begin_upload(&mut self, id: AttemptId, world: &mut World) {
         let bytes = self.running.get(&id).map_or(0, |running| running.work.bytes);
-        self.ask(id, What::Upload, bytes, world);
+        self.ask(id, 0, What::Upload, bytes, world);
     }
 
-    fn ask(&mut self, attempt: AttemptId, what: What, bytes: u64, world: &mut World) {
+    pub(super) fn ask(&mut self, attempt: AttemptId, doing: u32, what: What, bytes: u64, world: &mut World) {
         let now_us = world.agenda.now_us();
         let key = self.requests.add(Request {
             attempt,
+            doing,
             what,
             bytes,
             phase: Phase::Turn,
@@ -245,10 +216,10 @@ impl Node {
         }
         let Some((_, took_us)) = self.enter(key, Phase::Permit, now_us) else { return };
         world.times.turn_us += took_us;
-        if what == What::Copy {
-            self.requests.waiting_copies.push_back(key);
-        } else {
+        if what.moves_bytes() {
             self.requests.waiting.push_back(key);
+        } else {
+            self.requests.waiting_copies.push_back(key);
         }
         self.permit(world);
         self.requests.was_full |= !self.requests.waiting.is_empty();
@@ -274,10 +245,7 @@ impl Node {
         world.times.permit_us += took_us;
         request.admitted_us = now_us;
         let Request { what, attempt, tries, .. } = *request;
-        match what {
-            What::Copy => self.requests.copies += 1,
-            What::Fetch | What::Upload => self.requests.in_flight += 1,
-        }
+        *self.requests.in_use(what) += 1;
         let idle_us = (world.model.connections.idle_s * 1e6) as u64;
         let is_new = self.pools[what.class() as usize].take(idle_us, now_us);
         let cpu_us = world.model.cpu.request_us / self.cores;
@@ -303,11 +271,7 @@ impl Node {
         let (what, attempt, bytes) = (request.what, request.attempt, request.bytes);
         let answer = world.s3.ask(what.op(), now_us);
         if let Some(running) = self.running.get_mut(&attempt) {
-            match what {
-                What::Fetch => running.effort.gets += 1,
-                What::Upload => running.effort.uploads += 1,
-                What::Copy => running.effort.copies += 1,
-            }
+            *what.count(&mut running.effort) += 1;
         }
         let (latency_us, bytes_per_s) = match answer {
             Answer::Refused { latency_us } => {
@@ -319,7 +283,7 @@ impl Node {
         let speed = self.speed;
         let next = match what {
             What::Fetch => Phase::FirstByte,
-            What::Upload | What::Copy => Phase::Answer,
+            _ => Phase::Answer,
         };
         let Some((request, _)) = self.enter(key, next, now_us) else { return };
         (request.bytes_per_s, request.latency_us) = (bytes_per_s * speed, latency_us);
@@ -330,6 +294,9 @@ impl Node {
                 let copying_us = (bytes as f64 / bytes_per_s * 1e6) as u64;
                 world.times.copying_us += latency_us + copying_us;
                 world.alarm(self.index, latency_us + copying_us, Alarm::Request(key));
+            }
+            What::Create | What::Complete(_) | What::Delete => {
+                world.alarm(self.index, latency_us, Alarm::Request(key));
             }
         }
     }
@@ -357,10 +324,7 @@ impl Node {
 
     /// Gives back what a request held that was in flight.
     fn release(&mut self, what: What, world: &mut World) {
-        match what {
-            What::Copy => self.requests.copies -= 1,
-            What::Fetch | What::Upload => self.requests.in_flight -= 1,
-        }
+        *self.requests.in_use(what) -= 1;
         self.pools[what.class() as usize].put(world.agenda.now_us());
         self.permit(world);
     }
@@ -414,32 +378,44 @@ impl Node {
     fn answered(&mut self, key: Key, world: &mut World) {
         let now_us = world.agenda.now_us();
         let Some(request) = self.requests.remove(key) else { return };
-        let Request { attempt, what, bytes, admitted_us, since_us, .. } = request;
-        if let Some(running) = self.running.get_mut(&attempt) {
-            running.requests.retain(|other| *other != key);
-        }
+        let Request { attempt, doing, what, bytes, admitted_us, since_us, .. } = request;
         self.release(what, world);
+        let counts = &mut world.s3.counts;
         match what {
             What::Fetch => {
                 world.gets.note(now_us - admitted_us);
-                world.s3.counts.bytes_received += bytes;
-                let Some(running) = self.running.get_mut(&attempt) else { return };
+                counts.bytes_received += bytes;
+            }
+            What::Upload => {
+                world.times.answer_us += now_us - since_us;
+                world.puts.note(now_us - admitted_us);
+                counts.bytes_sent += bytes;
+            }
+            What::Copy => {
+                world.copies.note(now_us - admitted_us);
+                counts.bytes_copied += bytes;
+            }
+            What::Create | What::Complete(_) | What::Delete => world.times.answer_us += now_us - since_us,
+        }
+        let Some(running) = self.running.get_mut(&attempt) else { return };
+        running.requests.retain(|other| *other != key);
+        match what {
+            What::Fetch => {
                 running.effort.received_bytes += bytes;
                 running.fetched += bytes;
                 running.fetches_left -= 1;
                 if running.fetches_left == 0 {
                     self.begin_upload(attempt, world);
                 }
+                return;
             }
-            What::Upload => {
-                world.times.answer_us += now_us - since_us;
-                world.puts.note(now_us - admitted_us);
-                self.made(attempt, world);
-            }
-            What::Copy => {
-                world.copies.note(now_us - admitted_us);
-                self.made(attempt, world);
-            }
+            What::Copy => running.effort.copied_bytes += bytes,
+            _ => {}
+        }
+        if running.composing.is_some() {
+            self.compose_on(attempt, doing, world);
+        } else {
+            self.made(attempt, world);
         }
     }
 
@@ -459,8 +435,10 @@ impl Node {
     /// Notes how far an attempt has come.
     pub(super) fn read_meter(&mut self, id: AttemptId, now_us: u64) {
         let Some(running) = self.running.get(&id) else { return };
-        if running.work.copied().is_some() {
-            return;
+        if running.work.is_made_by_s3() {
+            // What it counts as, all at once when S3 has copied something.
+            let moved = if running.effort.copied_bytes > 0 { COPY_COST_BYTES } else { 0 };
+            return self.tally.note(id, moved, moved);
         }
         let (mut fetched, mut uploaded) = (running.fetched, 0);
         for key in &running.requests {

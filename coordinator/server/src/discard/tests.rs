@@ -66,6 +66,25 @@ async fn an_upload_that_s3_begins_late_is_removed_too() {
 }
 
 #[tokio::test]
+async fn what_does_not_come_to_an_end_is_told() {
+    let (twin, s3, _server) = world().await;
+    let below = Location { bucket: "out".into(), key: "a.zip.zipfleet-7/".into() };
+    let place = Location { key: format!("{}3.1.17", below.key), ..below.clone() };
+    let left = Leftovers { below: Some(below), is_broken_off: true, ..Leftovers::default() };
+    let someone = async {
+        loop {
+            s3.create_upload(&place, JobId(7)).await.expect("the bucket is there");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let told = tokio::select! { told = discard(&s3, left) => told, () = someone => unreachable!() };
+    let [sentence] = &told[..] else { panic!("{told:?}") };
+    assert!(sentence.contains("`aws s3 rm --recursive 's3://out/a.zip.zipfleet-7/'`"), "{sentence}");
+    assert!(sentence.contains("--bucket 'out' --prefix 'a.zip.zipfleet-7/'`"), "{sentence}");
+    assert!(!twin.uploads().is_empty());
+}
+
+#[tokio::test]
 async fn no_object_is_removed_while_an_upload_is_left() {
     let (twin, s3, _server) = world().await;
     let left = unclear(&s3).await;

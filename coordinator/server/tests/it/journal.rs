@@ -1,5 +1,7 @@
 //! What a coordinator finds of the one before it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use coordinator_server::{Journal, Recovered};
 use proto::batch::Upload;
@@ -39,7 +41,10 @@ async fn upload(world: &World) -> Upload {
 }
 
 async fn recover(world: &World) -> Recovered {
-    Journal::new(world.s3.clone(), state()).recover().await.expect("the state can be read")
+    let journal = Journal::new(world.s3.clone(), state());
+    let (recovered, unswept) = journal.recover().await.expect("the state can be read");
+    journal.sweep_late(unswept, Duration::ZERO).await;
+    recovered
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! Archives made by way of segments, which are never left behind.
 
 use std::sync::mpsc;
+use std::time::Duration;
 
-use coordinator_server::{Coordinator, Journal};
+use coordinator_server::{Coordinator, Journal, Recovered};
 use proto::job::{JobId, JobSpec, Outcome, Summary};
 use proto::location::Source;
 use simulations_s3::{Fault, FaultKind, Occasion, Op, Rope, TwinOptions};
@@ -117,10 +118,17 @@ async fn what_a_coordinator_left_that_died_is_removed_by_the_next() {
     assert!(!world.twin.keys(OUT).is_empty() && !world.twin.uploads().is_empty());
 
     world.twin.put(OUT, "a.zip.zipfleet-of-someone", Rope::from("other"));
-    let recovered = Journal::new(world.s3.clone(), state()).recover().await.expect("it can be read");
+    let recovered = recover(&Journal::new(world.s3.clone(), state())).await;
     assert_eq!((recovered.removed.len(), recovered.warnings), (1, vec![]));
     assert_eq!(world.twin.keys(OUT), ["a.zip.zipfleet-of-someone"]);
     assert_eq!((world.twin.uploads(), world.twin.keys(STATE)), (vec![], vec![]));
+}
+
+/// What a coordinator finds when it starts, and does later.
+async fn recover(journal: &Journal) -> Recovered {
+    let (recovered, unswept) = journal.recover().await.expect("it can be read");
+    journal.sweep_late(unswept, Duration::ZERO).await;
+    recovered
 }
 
 /// Has it seem that a coordinator died when a job to `a.zip` had so many segments.
@@ -138,16 +146,48 @@ async fn dead(world: &World, segments: u32) -> JobId {
     job
 }
 
+/// A node goes on until it learns that its coordinator is gone.
+#[tokio::test]
+async fn what_a_node_begins_for_a_coordinator_that_died_is_removed_with_the_record() {
+    let world = World::new().await;
+    let job = dead(&world, 1).await;
+    let journal = Journal::new(world.s3.clone(), state());
+    let (recovered, unswept) = journal.recover().await.expect("it can be read");
+    assert_eq!((recovered.removed.len(), recovered.warnings), (1, vec![]));
+    assert_eq!((world.twin.keys(OUT), records(&world).len()), (vec![], 1));
+
+    let at_work = async {
+        let made = format!("a.zip.zipfleet-{job}/3.1");
+        world.twin.put(OUT, &format!("{made}.0"), Rope::from("made"));
+        world.s3.create_upload(&at(OUT, &format!("{made}.1")), job).await.expect("S3 is well");
+        assert_eq!(records(&world).len(), 1);
+    };
+    tokio::join!(journal.sweep_late(unswept, Duration::from_millis(500)), at_work);
+    assert_eq!((world.twin.keys(OUT), world.twin.uploads(), records(&world)), (vec![], vec![], vec![]));
+}
+
+#[tokio::test]
+async fn a_coordinator_that_dies_meanwhile_leaves_the_record_to_the_next() {
+    let world = World::new().await;
+    let job = dead(&world, 1).await;
+    let journal = Journal::new(world.s3.clone(), state());
+    let (_, unswept) = journal.recover().await.expect("it can be read");
+    drop(journal.sweep_late(unswept, Duration::ZERO));
+    world.twin.put(OUT, &format!("a.zip.zipfleet-{job}/3.1.0"), Rope::from("made"));
+    recover(&journal).await;
+    assert_eq!((world.twin.keys(OUT), records(&world)), (vec![], vec![]));
+}
+
 #[tokio::test]
 async fn segments_that_cannot_be_removed_are_told_and_tried_again() {
     let world = World::new().await;
     let job = dead(&world, 1).await;
     world.twin.add_fault(Fault::new(Op::DeleteObject, FaultKind::InternalError));
     let journal = Journal::new(world.s3.clone(), state());
-    let recovered = journal.recover().await.expect("it can be read");
+    let recovered = recover(&journal).await;
     assert!(recovered.warnings[0].contains(&format!("s3://{OUT}/a.zip.zipfleet-{job}/")), "{recovered:?}");
     world.twin.clear_faults();
-    assert_eq!(journal.recover().await.expect("it can be read").warnings, [""; 0]);
+    assert_eq!(recover(&journal).await.warnings, [""; 0]);
     assert_eq!((world.twin.keys(OUT), world.twin.keys(STATE)), (vec![], vec![]));
 }
 
@@ -157,13 +197,13 @@ async fn segments_are_removed_although_nobody_may_look_for_their_uploads() {
     let job = dead(&world, 40).await;
     world.twin.deny("ListMultipartUploads:archives".parse().expect("it is a denial"));
     let journal = Journal::new(world.s3.clone(), state());
-    let recovered = journal.recover().await.expect("it can be read");
+    let recovered = recover(&journal).await;
     let [warning] = &recovered.warnings[..] else { panic!("{recovered:?}") };
     assert!(warning.contains(&format!("s3://{OUT}/a.zip.zipfleet-{job}/")), "{warning}");
     assert_eq!(world.twin.keys(OUT), [""; 0]);
     assert_eq!(world.twin.keys(STATE).len(), 1);
     world.twin.clear_denials();
-    assert_eq!(journal.recover().await.expect("it can be read").warnings, [""; 0]);
+    assert_eq!(recover(&journal).await.warnings, [""; 0]);
     assert_eq!(world.twin.keys(STATE), [""; 0]);
 }
 
@@ -177,7 +217,7 @@ async fn what_a_job_left_is_removed_later_although_its_archive_is_there() {
     let summary = completed(&coordinator, job("a.zip", 20)).await;
     assert_eq!(summary.warnings.len(), world.twin.keys(OUT).len() - 1, "{summary:?}");
     world.twin.clear_denials();
-    assert_eq!(journal.recover().await.expect("it can be read").warnings, [""; 0]);
+    assert_eq!(recover(&journal).await.warnings, [""; 0]);
     assert_eq!(world.twin.keys(OUT), ["a.zip"]);
     assert_eq!(records(&world), [""; 0]);
 }
@@ -196,7 +236,7 @@ async fn uploads_of_segments_that_cannot_be_looked_for_are_told_and_tried_again(
     assert!(warning.contains(&format!("s3://{OUT}/a.zip.zipfleet-")), "{warning}");
     assert_eq!(world.twin.uploads().len(), 2);
     world.twin.clear_denials();
-    assert_eq!(journal.recover().await.expect("it can be read").warnings, [""; 0]);
+    assert_eq!(recover(&journal).await.warnings, [""; 0]);
     assert_eq!((world.twin.uploads(), records(&world)), (vec![], vec![]));
 }
 
