@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use proto::batch::{Assignment, AttemptId, Upload};
 use proto::plan::{PartWork, Piece};
 
-/// Parts begun whatever their requests: one is uploaded while others are fetched.
+/// Parts that are fetched whatever their requests.
 const PARTS_AHEAD: usize = 4;
 /// How many times over the requests of the parts begun may fill those in flight.
 const ROUNDS_AHEAD: usize = 4;
@@ -57,8 +57,10 @@ pub struct Window {
     begun_copies_bytes: u64,
     requests_max: usize,
     begun_requests: usize,
-    /// Parts begun that are streamed.
-    begun_parts: usize,
+    /// Parts begun that are streamed, of which something is still to be fetched.
+    fetching: usize,
+    /// Those of which nothing is.
+    uploading: usize,
     waiting: VecDeque<(Upload, Assignment)>,
     waiting_copies: VecDeque<(Upload, Assignment)>,
 }
@@ -73,7 +75,8 @@ impl Window {
             begun_copies_bytes: 0,
             requests_max: concurrency.saturating_mul(ROUNDS_AHEAD),
             begun_requests: 0,
-            begun_parts: 0,
+            fetching: 0,
+            uploading: 0,
             waiting: VecDeque::new(),
             waiting_copies: VecDeque::new(),
         }
@@ -122,20 +125,35 @@ impl Window {
     fn begin_streamed(&mut self) -> Option<(Upload, Assignment)> {
         let cost = Cost::of(&self.waiting.front()?.1.work);
         let is_out_of_memory = self.begun_bytes > 0 && self.begun_bytes + cost.bytes > self.budget_bytes;
-        let is_busy =
-            self.begun_parts >= PARTS_AHEAD && self.begun_requests + cost.requests > self.requests_max;
+        let has_many = self.fetching >= PARTS_AHEAD || self.uploading >= self.requests_max;
+        let is_busy = has_many && self.begun_requests + cost.requests > self.requests_max;
         if is_out_of_memory || is_busy {
             return None;
         }
         self.begun_bytes += cost.bytes;
         self.begun_requests += cost.requests;
-        self.begun_parts += 1;
+        *self.parts_like(cost) += 1;
         self.waiting.pop_front()
     }
 
     /// Notes that a part that was begun costs `bytes` bytes more than it seemed.
     pub fn charge(&mut self, bytes: u64) {
         self.begun_bytes += bytes;
+    }
+
+    /// Notes that all a part is made of is there: from now on it takes one request, its upload.
+    pub fn fetched(&mut self, cost: &mut Cost) {
+        if cost.requests > 1 {
+            *self.parts_like(*cost) -= 1;
+            self.begun_requests -= cost.requests - 1;
+            cost.requests = 1;
+            *self.parts_like(*cost) += 1;
+        }
+    }
+
+    /// How many streamed parts are as far as one that costs this.
+    fn parts_like(&mut self, cost: Cost) -> &mut usize {
+        if cost.requests > 1 { &mut self.fetching } else { &mut self.uploading }
     }
 
     /// Notes that a part that was begun no longer costs anything.
@@ -145,7 +163,7 @@ impl Window {
             self.begun_copies_bytes -= cost.bytes;
         } else {
             self.begun_requests -= cost.requests;
-            self.begun_parts -= 1;
+            *self.parts_like(cost) -= 1;
         }
     }
 
@@ -234,6 +252,22 @@ mod tests {
         let mut window = Window::new(1_000, 10);
         queue(&mut window, (1..=30).map(|number| part(1, number, 1, 1)));
         assert_eq!(begun(&mut window).len(), 20, "ten requests four times over, two for each part");
+    }
+
+    /// Or a node whose parts are large would upload few of them, and each only as fast as one connection is.
+    #[test]
+    fn parts_that_are_uploaded_leave_the_requests_for_fetches_to_others() {
+        let mut window = Window::new(1_000, 10);
+        queue(&mut window, (1..=9).map(|number| part(1, number, 1, 100)));
+        assert_eq!(begun(&mut window), [1, 2, 3, 4]);
+        let mut cost = Cost { bytes: 1, requests: 101 };
+        window.fetched(&mut cost);
+        window.fetched(&mut cost);
+        assert_eq!(begun(&mut window), [5], "three others are still fetched");
+        window.end(cost);
+        assert_eq!(begun(&mut window), [0; 0]);
+        window.end(Cost { bytes: 1, requests: 101 });
+        assert_eq!(begun(&mut window), [6]);
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Machine {
     pub(super) fn reported(&mut self, node: NodeId, report: Report) {
         let Report { done, failed, returned, mut vitals } = report;
         for done in &done {
-            self.scheduler.made(node, done.id);
+            self.scheduler.made(node, done.id, done.effort.worked_ms);
             if self.scheduler.settle(node, done.id) {
                 let is_first =
                     self.jobs.get(&done.id.job).is_some_and(|job| !job.ledger.is_done(done.id.part));

@@ -154,12 +154,12 @@ impl Scheduler {
         }
     }
 
-    /// Notes that a part is there, before the attempt that made it is settled.
-    pub fn made(&mut self, id: NodeId, attempt: AttemptId) {
-        let grant = self.nodes.get(&id).and_then(|node| node.granted.get(&attempt));
-        if let Some(grant) = grant.filter(|grant| !grant.is_copy)
-            && let Some(took) = self.took.get_mut(&attempt.job)
-        {
+    /// Notes that a part is there, before the attempt that made it is settled, and how long it was worked at.
+    pub fn made(&mut self, id: NodeId, attempt: AttemptId, worked_ms: u32) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let Some(grant) = node.granted.get(&attempt).filter(|grant| !grant.is_copy).copied() else { return };
+        node.took(worked_ms);
+        if let Some(took) = self.took.get_mut(&attempt.job) {
             took.observe(self.now_ms.saturating_sub(grant.granted_ms) as f64);
         }
     }
@@ -214,7 +214,7 @@ mod tests {
 
     fn end(scheduler: &mut Scheduler, part: u32, now_ms: u64) {
         scheduler.at(now_ms);
-        scheduler.made(NodeId(part.into()), attempt(part, 1));
+        scheduler.made(NodeId(part.into()), attempt(part, 1), 300);
         assert!(scheduler.settle(NodeId(part.into()), attempt(part, 1)));
     }
 

@@ -15,6 +15,11 @@ use super::speed::{STILL_BYTES_PER_MS, Speed};
 /// A node is granted no more than it does in this time, in milliseconds: far more than a round trip, so that it
 /// never runs dry and a node that gets faster is noticed; little enough to leave a slow one the last parts.
 const GRANTED_AHEAD_MS: f64 = 3_000.0;
+/// Or than it does in so many times what a part takes it, where that is longer. With less it would have ever fewer parts
+/// side by side, and be as slow as one of them: large parts are held to what one connection carries.
+const GRANTED_AHEAD_PARTS: f64 = 2.0;
+/// One in so many of what a part takes a node is what the last one took.
+const PART_SHARE: f64 = 4.0;
 /// Parts a node may have whose speed is not known, however few requests it keeps in flight.
 const PARTS_UNKNOWN: usize = 4;
 /// Parts a node may have however slow it is: one is uploaded while the next is fetched.
@@ -67,6 +72,8 @@ pub(super) struct Node {
     pub(super) heard_ms: u64,
     vitals: Vitals,
     speed: Speed,
+    /// What a part takes it from when it is begun, in milliseconds, as of late; 0 before the first.
+    part_ms: f64,
     /// For each job one of copies and one of what passes through the node: neither holds up the other.
     queues: BTreeMap<Line, VecDeque<Queued>>,
     queued_bytes: u64,
@@ -104,6 +111,7 @@ impl Node {
             heard_ms: now_ms,
             vitals: Vitals::default(),
             speed: Speed::default(),
+            part_ms: 0.0,
             queues: BTreeMap::new(),
             queued_bytes: 0,
             granted: BTreeMap::new(),
@@ -195,9 +203,17 @@ impl Node {
             return self.copies < COPIES_AT_ONCE && (fits || self.granted.is_empty());
         }
         let with_it = self.granted_bytes - self.copies_bytes + cost_bytes;
-        let ahead = self.speed.bytes_per_ms().map_or(u64::MAX, |speed| (speed * GRANTED_AHEAD_MS) as u64);
+        let ahead_ms = GRANTED_AHEAD_MS.max(GRANTED_AHEAD_PARTS * self.part_ms);
+        let ahead = self.speed.bytes_per_ms().map_or(u64::MAX, |speed| (speed * ahead_ms) as u64);
         let is_little = self.streamed() < PARTS_AT_LEAST || with_it <= ahead && !self.is_unknown_and_full();
         self.streamed() == 0 || (fits && is_little)
+    }
+
+    /// Notes what a part took that passed through it.
+    pub(super) fn took(&mut self, worked_ms: u32) {
+        let took_ms = f64::from(worked_ms);
+        let is_first = self.part_ms == 0.0;
+        self.part_ms = if is_first { took_ms } else { self.part_ms + (took_ms - self.part_ms) / PART_SHARE };
     }
 
     /// Whether it may be granted the smallest part there is, of either kind.

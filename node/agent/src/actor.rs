@@ -61,7 +61,6 @@ pub(crate) enum Message {
 /// An attempt that is over.
 pub(crate) struct Ended {
     id: AttemptId,
-    cost: Cost,
     /// None when it was dropped.
     result: Option<Result<PartDone, Failure>>,
     buffer: Option<Bytes>,
@@ -71,6 +70,9 @@ pub(crate) struct Ended {
 struct Running {
     transfer: Transfer,
     meter: Arc<Meter>,
+    cost: Cost,
+    /// Size of its part.
+    bytes: u64,
 }
 
 pub(crate) struct State {
@@ -236,7 +238,7 @@ impl State {
         cost: Cost,
         actor: ActorRef<Message>,
     ) -> Running {
-        let id = assignment.id;
+        let (id, bytes) = (assignment.id, assignment.work.bytes);
         let meter = Arc::new(Meter::start(assignment.work.is_made_by_s3()));
         let transfer =
             tokio::spawn(make(Arc::clone(&self.requests), Arc::clone(&meter), upload, assignment, buffer));
@@ -252,20 +254,20 @@ impl State {
                 }
             };
             // Fails only when the actor is gone, and then nobody waits.
-            let _ = actor.cast(Message::Ended(Ended { id, cost, result, buffer }));
+            let _ = actor.cast(Message::Ended(Ended { id, result, buffer }));
         });
-        Running { transfer: handle, meter }
+        Running { transfer: handle, meter, cost, bytes }
     }
 
-    fn ended(&mut self, Ended { id, cost, result, buffer }: Ended) {
+    fn ended(&mut self, Ended { id, result, buffer }: Ended) {
         let mut effort = Effort::default();
         if let Some(running) = self.running.remove(&id) {
             let (fetched, uploaded) = running.meter.read();
             self.tally.note(id, fetched, uploaded);
             effort = running.meter.effort();
+            self.window.end(running.cost);
         }
         self.tally.release(id);
-        self.window.end(cost);
         if let Some(buffer) = buffer {
             self.pool.put(buffer);
         }
@@ -298,9 +300,12 @@ impl State {
     }
 
     fn read_meters(&mut self) {
-        for (id, running) in &self.running {
+        for (id, running) in &mut self.running {
             let (fetched, uploaded) = running.meter.read();
             self.tally.note(*id, fetched, uploaded);
+            if fetched >= running.bytes {
+                self.window.fetched(&mut running.cost);
+            }
         }
     }
 

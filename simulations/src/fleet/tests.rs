@@ -69,3 +69,18 @@ fn padding_is_put_there_once_by_each_node_and_removed() {
     assert_eq!(three.upload_part.sent, one.upload_part.sent + 2);
     assert_eq!(three.delete.sent, three.complete.sent - 1, "all but the archive");
 }
+
+/// A node that was granted what it does in three seconds had ever fewer of them side by side.
+#[test]
+fn parts_that_take_longer_than_usual_keep_a_node_as_busy() {
+    let model = Model::default();
+    let instance = model.instance("c7gn.xlarge").expect("the model has it").clone();
+    let population = Population { objects: 16_000, bytes: 5_000_000, spread: 0 };
+    let took_s = |part_bytes| {
+        let scenario =
+            Scenario { part_bytes: Some(part_bytes), ..Scenario::new(population, 1, instance.clone()) };
+        run(&scenario, &model, 1).expect("it is made").total_s
+    };
+    let (usual_s, large_s) = (took_s(100_000_000), took_s(400_000_000));
+    assert!(large_s < 1.6 * usual_s, "{large_s} s, in parts of the usual size {usual_s} s");
+}

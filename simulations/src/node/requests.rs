@@ -455,5 +455,8 @@ impl Node {
             }
         }
         self.tally.note(id, fetched, uploaded);
+        if let Some(running) = self.running.get_mut(&id).filter(|running| fetched >= running.work.bytes) {
+            self.window.fetched(&mut running.cost);
+        }
     }
 }
