@@ -72,7 +72,6 @@ fn of_large_objects_a_dry_run_and_a_simulation_tell_the_same() {
 }
 
 #[test]
-#[ignore = "fails: nodes are granted less than they could do, see docs/model.md"]
 fn of_a_terabyte_a_dry_run_and_a_simulation_tell_the_same() {
     agree(Population { objects: 200_000, bytes: 5_000_000, spread: 1_000_000 });
 }
