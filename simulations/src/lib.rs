@@ -12,6 +12,8 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod agenda;
+#[cfg(test)]
+mod agreement;
 pub mod dice;
 pub mod fleet;
 pub mod floor;

@@ -1,13 +1,12 @@
 //! What zipfleet plans and predicts, with its own planner and estimate.
 
-use coordinator::cost::{Site, estimate};
+use coordinator::cost::{Site, estimate_of_fleet};
 use coordinator::planner::{Means, Planner};
 use proto::crc::StoredKind;
 use proto::failure::Failure;
 use proto::job::{Goal, JobSpec};
 use proto::limits::{
-    GIB, MIB, NODE_CONCURRENCY_DEFAULT, NODE_MEMORY_DEFAULT, PROCESS_OVERHEAD_BYTES, body_budget_bytes,
-    part_bytes_cap,
+    GIB, MIB, NODE_CONCURRENCY_DEFAULT, NODE_MEMORY_DEFAULT, body_budget_bytes, part_bytes_cap,
 };
 use proto::listing::{Etag, Page, SourceObject};
 use proto::location::{Location, Source};
@@ -78,13 +77,18 @@ pub(super) const FLEETS: [Fleet; 5] = [
 
 impl Fleet {
     pub(super) fn takes(&self, population: &Population) -> Outcome {
-        let site = self.site();
+        let site = Site {
+            memory_bytes: self.memory_bytes,
+            concurrency: self.concurrency,
+            is_encrypted: true,
+            bytes_per_second: self.gbit_per_s * 1.25e8,
+        };
         let cap = part_bytes_cap(body_budget_bytes(self.memory_bytes, self.concurrency));
         let means = Means::of_nodes(self.nodes, cap, (self.gbit_per_s * 1.25e8) as u64);
         let spec = spec(self.goal);
         let plan = plan(population, &spec, means).map_err(|failure| format!("fails: {failure}"))?;
         let listing = RequestCounts { list: Sent::well(population.pages()), ..RequestCounts::default() };
-        let estimate = estimate(&plan, &spec, listing, &[listing], site);
+        let estimate = estimate_of_fleet(&plan, &spec, listing, &[listing], site, self.nodes);
         let machines_usd = match self.paid {
             Paid::Network => {
                 self.nodes as f64 * self.gbit_per_s * estimate.seconds / 3_600.0 * NEAR_USD_PER_GBIT_H
@@ -98,19 +102,6 @@ impl Fleet {
             seconds: estimate.seconds,
             remarks: Vec::new(),
         })
-    }
-
-    /// All nodes taken as one machine, because that is what an estimate is for. It takes the process for one as well,
-    /// whose own memory is therefore subtracted for each of the others; copies in flight stay those of one node, which
-    /// makes the prediction late where a fleet copies much.
-    fn site(&self) -> Site {
-        let nodes = self.nodes as u64;
-        Site {
-            memory_bytes: nodes * self.memory_bytes - (nodes - 1) * PROCESS_OVERHEAD_BYTES,
-            concurrency: self.nodes * self.concurrency,
-            is_encrypted: true,
-            bytes_per_second: self.nodes as f64 * self.gbit_per_s * 1.25e8,
-        }
     }
 }
 
