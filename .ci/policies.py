@@ -79,6 +79,7 @@ COMMANDS = {
 # Commands of documents and scripts that none of the files in deploy/iam allows.
 OTHERS = {
     "accessanalyzer validate-policy": "reads policies, for whoever writes them",
+    "ce get-cost-and-usage": "for whoever may see the bill",
     "iam create-policy": "whoever gives permissions makes the boundary, and not who is bound by it",
     "iam delete-policy": "likewise",
     "iam put-role-policy": "likewise the policies of those who deploy",
