@@ -35,7 +35,7 @@ use world::{Happening, World};
 const TROUBLE_MS_MAX: u64 = 40_000;
 /// Time after the end of trouble in which everything has to come to its end, in milliseconds: what there is to do takes
 /// seconds, and nothing waits for longer than a node is waited for, and a few retries.
-const REST_MS: u64 = 240_000;
+const REST_MS: u64 = 600_000;
 /// Time after that in which what was told to stop has stopped, in milliseconds.
 const SETTLE_MS: u64 = 30_000;
 /// Happenings of one storm: none comes near.
@@ -122,9 +122,9 @@ impl Storm {
                 if now_ms >= *settled_ms.get_or_insert(now_ms + SETTLE_MS) {
                     return self.judge_rest();
                 }
-            } else {
-                settled_ms = None;
+                continue;
             }
+            settled_ms = None;
             if self.world.calm_ms.is_some_and(|calm_ms| now_ms > calm_ms + REST_MS)
                 || self.world.agenda.taken() > HAPPENINGS_MAX
             {

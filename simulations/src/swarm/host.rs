@@ -340,6 +340,9 @@ impl Host {
         while let Some((upload, Assignment { id, work, .. })) = held.window.begin() {
             if let Some(below) = &work.below {
                 let key = format!("{below}{}.{}.0", id.part, id.attempt);
+                if world.over.contains(&held.session) {
+                    world.late.insert(key.clone());
+                }
                 world.s3.objects.insert(key, Made { job: id.job, crc: Crc::EMPTY, etag: String::new() });
             }
             begun.push((id, work.moved_bytes()));

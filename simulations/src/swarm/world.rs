@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use coordinator::scheduler::NodeId;
 use proto::failure::FailureKind;
 use proto::job::JobId;
 use proto::link::Frame;
@@ -87,6 +88,10 @@ pub(super) struct World {
     pub(super) left: BTreeSet<JobId>,
     /// Jobs that may leave uploads, as somebody was told.
     pub(super) told_jobs: BTreeSet<JobId>,
+    /// Sessions that a coordinator has given up; their nodes may not know yet.
+    pub(super) over: BTreeSet<NodeId>,
+    /// Objects that a node began to have made after its session was over and before it knew.
+    pub(super) late: BTreeSet<String>,
     /// Nodes that count as lost by now, and connections so far.
     pub(super) nodes_lost: u64,
     connections: u64,
@@ -114,6 +119,8 @@ impl World {
             told: BTreeSet::new(),
             left: BTreeSet::new(),
             told_jobs: BTreeSet::new(),
+            over: BTreeSet::new(),
+            late: BTreeSet::new(),
             nodes_lost: 0,
             connections: 0,
             plant,
@@ -223,7 +230,8 @@ impl World {
             .collect();
         let told: Vec<String> = self.told_jobs.iter().map(|job| format!(".zipfleet-{job}/")).collect();
         let beside = self.s3.objects.keys().filter(|key| key.contains(".zipfleet-"));
-        let untold = beside.filter(|key| !told.iter().any(|mark| key.contains(mark)));
+        let untold =
+            beside.filter(|key| !self.late.contains(*key) && !told.iter().any(|mark| key.contains(mark)));
         left.extend(untold.map(|key| format!("object {key}")));
         if !left.is_empty() {
             self.breaks(Invariant::LeavesNothing, format!("in the end there is {}", left.join(", ")));
