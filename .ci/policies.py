@@ -205,9 +205,32 @@ def policies_fit():
 
 
 def templates_repeat_the_policies():
-    """What a template allows at S3 and KMS is what deploy/iam says, statement by statement."""
+    """What a template allows at S3 and KMS is what deploy/iam says, statement by statement: the same actions on the same
+    kinds of keys, under the same conditions. Which bucket is meant differs by their nature."""
+
+    def strings(value):
+        return re.findall(r'"([^"]*)"', json.dumps(value, default=str))
+
+    def keys(statement):
+        """What of a bucket or key is meant: how the keys begin and end, in whatever way the bucket is told."""
+        pieces = [piece for text in strings(statement["Resource"]) for piece in text.split(",")]
+        return sorted({piece[piece.find("/") :] if "/" in piece else piece for piece in pieces if piece == "*" or "/" in piece})
+
+    def conditions(statement):
+        """A template knows its region, where a file takes any: both ask that S3 is who wants a key."""
+        found = set()
+        for operator, tests in statement.get("Condition", {}).items():
+            for key, values in tests.items():
+                operator = "StringLike" if key == "kms:ViaService" else operator
+                found.add((operator, key, *(sorted(strings(values)) if key == "s3:prefix" else ())))
+        return sorted(found)
+
+    def same(found):
+        """The state's folder is the operator's to name in a file."""
+        return json.loads(json.dumps(found).replace("PREFIX/", "fleet/"))
+
     def known(statement):
-        return sorted(listed(statement["Action"]))
+        return same([sorted(listed(statement["Action"])), keys(statement), conditions(statement)])
 
     for path, template in templates():
         for name, resource in template["Resources"].items():
@@ -220,7 +243,7 @@ def templates_repeat_the_policies():
                 found = {it["Sid"]: known(it) for it in walk(policy["PolicyDocument"]) if "Sid" in it}
                 for sid, actions in found.items():
                     if expected.get(sid) != actions:
-                        problem(path, f"{name}: {sid} allows {actions}, {said} {expected.get(sid)}")
+                        problem(path, f"{name}: {sid} is {actions}, in {said} {expected.get(sid)}")
                 # One machine has the coordinator's state beside all of zip.
                 is_state = policy["PolicyName"] == "state"
                 elsewhere = {sid for sid in expected if is_state and not re.match("Find(What)|Keep", sid)}

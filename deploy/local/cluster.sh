@@ -149,7 +149,7 @@ fi
 cat <<END
 An S3, a coordinator and $nodes nodes are up; Ctrl-C stops them and forgets everything. In another shell:
 
-  export AWS_ENDPOINT_URL_S3=$AWS_ENDPOINT_URL_S3 AWS_REGION=$AWS_REGION AWS_ACCESS_KEY_ID=$AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY=$AWS_SECRET_ACCESS_KEY
+  export AWS_ENDPOINT_URL_S3=${AWS_ENDPOINT_URL_S3:-} AWS_REGION=${AWS_REGION:-} AWS_ACCESS_KEY_ID=${AWS_ACCESS_KEY_ID:-} AWS_SECRET_ACCESS_KEY=${AWS_SECRET_ACCESS_KEY:-}
   export ZIPFLEET_CLUSTER=$ZIPFLEET_CLUSTER ZIPFLEET_CLUSTER_CA=$ZIPFLEET_CLUSTER_CA ZIPFLEET_TOKEN=$ZIPFLEET_TOKEN
   zipfleet submit --wait s3://photos/2026/ s3://data/ s3://out/all.zip
   zipfleet verify s3://out/all.zip --against s3://photos/2026/ s3://data/
