@@ -83,6 +83,7 @@ fn what_makes_no_sense_is_refused_in_a_sentence() {
         (&["--csv", "x.csv"], "--sweep"),
         (&["--swarm", "0"], "--swarm"),
         (&["--swarm", "3", "--nodes", "4"], "--nodes"),
+        (&["--swarm", "2", "--seed", "18446744073709551615"], "goes beyond the last seed"),
         (&["--runs", "1", "--html", "no/where.html"], "--html no/where.html: "),
     ] {
         world.zipfleet(&[&["simulate"], flags].concat()).failed(2, &[says]);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use proto::failure::Failure;
 use simulations::swarm::{self, Broken, Met};
 
-use crate::failures::internal;
+use crate::failures::{internal, usage};
 use crate::output::{Voice, count, table};
 
 /// How often it is looked whether all is over.
@@ -22,6 +22,12 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 /// # Errors
 /// What should have held and did not, with the command that shows it again.
 pub(super) fn run(first: u64, storms: u64, voice: Voice) -> Result<ExitCode, Failure> {
+    let Some(last) = first.checked_add(storms - 1) else {
+        return Err(usage(format!(
+            "--seed {first} with --swarm {storms} goes beyond the last seed there is, {}",
+            u64::MAX
+        )));
+    };
     let began = Instant::now();
     let (next, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
     let (met, broken) = (Mutex::new(Met::default()), Mutex::new(None::<Broken>));
@@ -32,7 +38,7 @@ pub(super) fn run(first: u64, storms: u64, voice: Voice) -> Result<ExitCode, Fai
             if at >= storms {
                 break;
             }
-            match swarm::run(first.wrapping_add(at), None) {
+            match swarm::run(first + at, None) {
                 Ok(run) => mine.add(&run.met),
                 Err(found) => {
                     is_over.store(true, Relaxed);
@@ -63,7 +69,6 @@ pub(super) fn run(first: u64, storms: u64, voice: Voice) -> Result<ExitCode, Fai
     }
     let met = met.into_inner().expect("no storm panics");
     let took_s = began.elapsed().as_secs_f64();
-    let last = first.wrapping_add(storms - 1);
     let rows = met.all().map(|(what, count)| [what.to_owned(), count.to_string()]);
     let text = format!(
         "{} weathered, seeds {first} to {last}, in {took_s:.1} s: everything held\n{}",
